@@ -38,8 +38,16 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ['base', 'api', 'audit', 'token', 'mcp'],
   app: [
     ...DECISION,
-    ...['decision', 'policy', 'token', 'channel', 'approval', 'upstream', 'gateway', 'sandbox'],
-    ...['client', 'api'],
+    'decision',
+    'policy',
+    'token',
+    'channel',
+    'approval',
+    'upstream',
+    'gateway',
+    'sandbox',
+    'client',
+    'api',
   ],
   cli: ['base', 'api', 'app', 'client', 'audit'],
 }
@@ -47,10 +55,28 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Files of another folder that a folder may import although its row lets it see only some of them. */
 export const ONLY: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   client: {
-    audit: ['audit/entry.ts', 'audit/tree.ts', 'audit/proof.ts', 'audit/note.ts', 'audit/tile.ts', 'audit/verify.ts', 'audit/receipt.ts', 'audit/witness.ts', 'audit/story.ts'],
+    audit: [
+      'audit/entry.ts',
+      'audit/tree.ts',
+      'audit/proof.ts',
+      'audit/note.ts',
+      'audit/tile.ts',
+      'audit/verify.ts',
+      'audit/receipt.ts',
+      'audit/witness.ts',
+      'audit/story.ts',
+    ],
     token: ['token/act-chain.ts', 'token/verify.ts'],
   },
-  cli: { audit: ['audit/verify.ts', 'audit/story.ts', 'audit/note.ts', 'audit/witness.ts', 'audit/entry.ts'] },
+  cli: {
+    audit: [
+      'audit/verify.ts',
+      'audit/story.ts',
+      'audit/note.ts',
+      'audit/witness.ts',
+      'audit/entry.ts',
+    ],
+  },
 }
 
 /** Modules a folder or file must not reach, even through others, and why. */
@@ -63,7 +89,8 @@ export const MUST_NOT_REACH: Readonly<Record<string, Readonly<Record<string, str
 /** Path under src/ → source text, for every module that is not a test. */
 export type Sources = ReadonlyMap<string, string>
 
-const IMPORT = /(?:^|[;\s])(?:import|export)\s[^'"]*?from\s*['"]([^'"]+)['"]|\bimport\s*\(?\s*['"]([^'"]+)['"]/g
+const IMPORT =
+  /(?:^|[;\s])(?:import|export)\s[^'"]*?from\s*['"]([^'"]+)['"]|\bimport\s*\(?\s*['"]([^'"]+)['"]/g
 
 function imports(file: string, text: string): string[] {
   return [...text.matchAll(IMPORT)].map(([, from, bare]) => {

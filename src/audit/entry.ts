@@ -12,7 +12,7 @@
  */
 
 import * as z from 'zod'
-import { canonicalJson, type Json } from '../base/canonical-json.ts'
+import { canonicalJson } from '../base/canonical-json.ts'
 
 /** Something whose state decisions depend on: `dlg_…`, `per_…`, `grp_…`, `agt_<uuid>`, `srv_…`, `archetype:<name>`, `policy`. */
 export type Subject = string
@@ -25,8 +25,18 @@ const sealed = z.strictObject({ sealed: digest, bytes: z.int().nonnegative() })
 
 /** Who did it: a person in a session, an agent under a delegation, a program of ours. */
 const actor = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('person'), person: subject, session: z.string().optional(), presence: z.enum(['none', 'session', 'passkey']) }),
-  z.strictObject({ type: z.literal('agent'), agent: subject, delegation: subject.optional(), person: subject.optional() }),
+  z.strictObject({
+    type: z.literal('person'),
+    person: subject,
+    session: z.string().optional(),
+    presence: z.enum(['none', 'session', 'passkey']),
+  }),
+  z.strictObject({
+    type: z.literal('agent'),
+    agent: subject,
+    delegation: subject.optional(),
+    person: subject.optional(),
+  }),
   z.strictObject({ type: z.literal('system'), part: z.string().max(40) }),
 ])
 
@@ -34,7 +44,14 @@ const actor = z.discriminatedUnion('type', [
 const accountable = z.strictObject({
   person: subject,
   name: z.string().max(200),
-  path: z.array(z.strictObject({ via: z.enum(['agent', 'archetype', 'person', 'rotation', 'manager']), subject })).max(20),
+  path: z
+    .array(
+      z.strictObject({
+        via: z.enum(['agent', 'archetype', 'person', 'rotation', 'manager']),
+        subject,
+      }),
+    )
+    .max(20),
 })
 
 const verdict = z.strictObject({
@@ -63,11 +80,25 @@ const call = {
   argumentsDigest: digest.optional(),
   stage: z.string().max(80).nullable(),
   verdicts: z.array(verdict).max(40),
-  provenance: z.array(z.strictObject({ path: z.string().max(300), from: z.array(z.string().max(200)).max(20), grounded: z.boolean() })).max(100).optional(),
+  provenance: z
+    .array(
+      z.strictObject({
+        path: z.string().max(300),
+        from: z.array(z.string().max(200)).max(20),
+        grounded: z.boolean(),
+      }),
+    )
+    .max(100)
+    .optional(),
   accountable: accountable.optional(),
 }
 
-const base = { v: z.literal(1), time: z.int().nonnegative(), by: actor, touches: z.array(subject).max(1_000).optional() }
+const base = {
+  v: z.literal(1),
+  time: z.int().nonnegative(),
+  by: actor,
+  touches: z.array(subject).max(1_000).optional(),
+}
 const kind = <K extends string, S extends z.ZodRawShape>(name: K, shape: S) =>
   z.strictObject({ ...base, kind: z.literal(name), ...shape })
 
@@ -84,47 +115,159 @@ export const entrySchema = z.discriminatedUnion('kind', [
   kind('group_member_added', { group: subject, person: subject }),
   kind('group_member_removed', { group: subject, person: subject }),
   kind('sign_in_code_issued', { person: subject, expiresAt: z.int() }),
-  kind('signed_in', { person: subject, session: z.string(), method: z.string().max(40), expiresAt: z.int() }),
+  kind('signed_in', {
+    person: subject,
+    session: z.string(),
+    method: z.string().max(40),
+    expiresAt: z.int(),
+  }),
   kind('session_ended', { person: subject, session: z.string() }),
   // accountability
   kind('owner_assigned', { owned: subject, owner: subject.nullable() }),
-  kind('rotation_set', { group: subject, rotation: z.strictObject({ members: z.array(subject).max(200), start: z.string().max(80), timeZone: z.string().max(80), shift: z.string().max(40) }).nullable() }),
+  kind('rotation_set', {
+    group: subject,
+    rotation: z
+      .strictObject({
+        members: z.array(subject).max(200),
+        start: z.string().max(80),
+        timeZone: z.string().max(80),
+        shift: z.string().max(40),
+      })
+      .nullable(),
+  }),
   kind('override_set', { group: subject, person: subject, from: z.int(), until: z.int() }),
   // identity and keys
-  kind('key_rotated', { purpose: z.string().max(40), kid: z.string().max(80), retired: z.array(z.string().max(80)).max(20) }),
+  kind('key_rotated', {
+    purpose: z.string().max(40),
+    kid: z.string().max(80),
+    retired: z.array(z.string().max(80)).max(20),
+  }),
   kind('archetype_created', { archetype: subject, description: text }),
-  kind('agent_created', { agent: subject, spiffeId: z.string().max(2_048), archetype: subject, parent: subject.optional(), selectors: z.array(z.string().max(300)).max(20), accountable }),
+  kind('agent_created', {
+    agent: subject,
+    spiffeId: z.string().max(2_048),
+    archetype: subject,
+    parent: subject.optional(),
+    selectors: z.array(z.string().max(300)).max(20),
+    accountable,
+  }),
   kind('agent_suspended', { agent: subject, reason: text }),
   kind('agent_resumed', { agent: subject }),
   kind('agent_ended', { agent: subject, reason: text.optional() }),
-  kind('svid_issued', { agent: subject, spiffeId: z.string().max(2_048), type: z.enum(['x509', 'jwt']), serial: z.string().max(80), audience: z.array(z.string().max(500)).max(10).optional(), expiresAt: z.int(), attested: z.array(z.string().max(300)).max(20) }),
+  kind('svid_issued', {
+    agent: subject,
+    spiffeId: z.string().max(2_048),
+    type: z.enum(['x509', 'jwt']),
+    serial: z.string().max(80),
+    audience: z.array(z.string().max(500)).max(10).optional(),
+    expiresAt: z.int(),
+    attested: z.array(z.string().max(300)).max(20),
+  }),
   // delegation
-  kind('delegation_created', { delegation: subject, person: subject, delegate: z.strictObject({ archetype: z.string().max(200), agent: subject.optional() }), parent: subject.optional(), purpose: sealed, details: sealed, stages: z.array(z.string().max(80)).max(50), stage: z.string().max(80).nullable(), expiresAt: z.int() }),
+  kind('delegation_created', {
+    delegation: subject,
+    person: subject,
+    delegate: z.strictObject({ archetype: z.string().max(200), agent: subject.optional() }),
+    parent: subject.optional(),
+    purpose: sealed,
+    details: sealed,
+    stages: z.array(z.string().max(80)).max(50),
+    stage: z.string().max(80).nullable(),
+    expiresAt: z.int(),
+  }),
   kind('delegation_claimed', { delegation: subject, agent: subject }),
-  kind('stage_moved', { delegation: subject, from: z.string().max(80).nullable(), to: z.string().max(80) }),
+  kind('stage_moved', {
+    delegation: subject,
+    from: z.string().max(80).nullable(),
+    to: z.string().max(80),
+  }),
   kind('delegation_suspended', { delegation: subject, reason: text }),
   kind('delegation_resumed', { delegation: subject }),
   kind('delegation_completed', { delegation: subject }),
   kind('delegation_revoked', { delegation: subject, reason: text.optional() }),
-  kind('token_issued', { delegation: subject, agent: subject, jti: z.string().max(80), audience: z.string().max(500), boundBy: z.enum(['dpop', 'mtls', 'none']), expiresAt: z.int() }),
-  kind('token_refused', { delegation: subject.optional(), agent: subject.optional(), reason: z.string().max(80) }),
+  kind('token_issued', {
+    delegation: subject,
+    agent: subject,
+    jti: z.string().max(80),
+    audience: z.string().max(500),
+    boundBy: z.enum(['dpop', 'mtls', 'none']),
+    expiresAt: z.int(),
+  }),
+  kind('token_refused', {
+    delegation: subject.optional(),
+    agent: subject.optional(),
+    reason: z.string().max(80),
+  }),
   // policy and registry
   kind('policy_activated', { version: z.string().max(80), sets: z.record(z.string(), digest) }),
   kind('server_registered', { server: subject, name: z.string().max(128), transport: sealed }),
-  kind('server_reviewed', { server: subject, revision: z.int(), definitions: z.record(z.string(), digest), review: sealed }),
-  kind('server_quarantined', { server: subject, reason: text, drifted: z.array(z.string().max(300)).max(1_000) }),
+  kind('server_reviewed', {
+    server: subject,
+    revision: z.int(),
+    definitions: z.record(z.string(), digest),
+    review: sealed,
+  }),
+  kind('server_quarantined', {
+    server: subject,
+    reason: text,
+    drifted: z.array(z.string().max(300)).max(1_000),
+  }),
   kind('server_withdrawn', { server: subject }),
   // calls
   kind('call_refused', { ...call, constraint: z.string().max(40), reason: z.string().max(200) }),
-  kind('call_intended', { ...call, readAt: z.int().nonnegative(), relied: z.array(subject).max(500), approval: subject.optional(), expiresAt: z.int() }),
-  kind('call_outcome', { call: z.string().max(80), intended: z.int().nonnegative(), delegation: subject, outcome: z.enum(['ok', 'tool_error', 'failed', 'timed_out', 'withheld', 'unknown']), result: sealed.optional(), segment: z.string().max(80).optional(), warnings: z.array(text).max(20).optional(), milliseconds: z.number().nonnegative() }),
-  kind('list_served', { delegation: subject, agent: subject, method: z.string().max(80), server: subject.optional(), names: z.array(z.string().max(300)).max(500) }),
+  kind('call_intended', {
+    ...call,
+    readAt: z.int().nonnegative(),
+    relied: z.array(subject).max(500),
+    approval: subject.optional(),
+    expiresAt: z.int(),
+  }),
+  kind('call_outcome', {
+    call: z.string().max(80),
+    intended: z.int().nonnegative(),
+    delegation: subject,
+    outcome: z.enum(['ok', 'tool_error', 'failed', 'timed_out', 'withheld', 'unknown']),
+    result: sealed.optional(),
+    segment: z.string().max(80).optional(),
+    warnings: z.array(text).max(20).optional(),
+    milliseconds: z.number().nonnegative(),
+  }),
+  kind('list_served', {
+    delegation: subject,
+    agent: subject,
+    method: z.string().max(80),
+    server: subject.optional(),
+    names: z.array(z.string().max(300)).max(500),
+  }),
   // approvals
-  kind('approval_requested', { approval: subject, call: z.string().max(80), delegation: subject, server: subject, action: z.string().max(300), definition: digest, argumentsDigest: digest, entitled: subject, shown: sealed, expiresAt: z.int() }),
-  kind('approval_decided', { approval: subject, delegation: subject, decision: z.enum(['approved', 'denied']), shown: digest }),
+  kind('approval_requested', {
+    approval: subject,
+    call: z.string().max(80),
+    delegation: subject,
+    server: subject,
+    action: z.string().max(300),
+    definition: digest,
+    argumentsDigest: digest,
+    entitled: subject,
+    shown: sealed,
+    expiresAt: z.int(),
+  }),
+  kind('approval_decided', {
+    approval: subject,
+    delegation: subject,
+    decision: z.enum(['approved', 'denied']),
+    shown: digest,
+  }),
   kind('approval_voided', { approval: subject, delegation: subject, reason: text }),
   // channel, administration
-  kind('segment_recorded', { agent: subject, delegation: subject.optional(), segment: z.string().max(80), principal: subject, segmentKind: z.string().max(40), content: sealed }),
+  kind('segment_recorded', {
+    agent: subject,
+    delegation: subject.optional(),
+    segment: z.string().max(80),
+    principal: subject,
+    segmentKind: z.string().max(40),
+    content: sealed,
+  }),
   kind('operation_refused', { operation: z.string().max(80), reason: z.string().max(200) }),
 ])
 
@@ -148,9 +291,11 @@ export const MAX_ENTRY_BYTES = 65_535
 
 /** The bytes that are hashed and kept; throws if they exceed `MAX_ENTRY_BYTES`. */
 export function encodeEntry(entry: Entry): Uint8Array {
-  const bytes = new TextEncoder().encode(canonicalJson(entry as unknown as Json))
+  const bytes = new TextEncoder().encode(canonicalJson(entry))
   if (bytes.length > MAX_ENTRY_BYTES) {
-    throw new RangeError(`expected an entry of at most ${MAX_ENTRY_BYTES} bytes, got ${bytes.length}`)
+    throw new RangeError(
+      `expected an entry of at most ${MAX_ENTRY_BYTES} bytes, got ${bytes.length}`,
+    )
   }
   return bytes
 }

@@ -18,8 +18,7 @@ export function jsonDiagnostics(write: (line: string) => void, now: () => number
   return {
     info: (event, facts) => line('info', event, facts),
     warn: (event, facts) => line('warn', event, facts),
-    error: (event, cause, facts) =>
-      line('error', event, { ...facts, error: describe(cause) }),
+    error: (event, cause, facts) => line('error', event, { ...facts, error: describe(cause) }),
   }
 }
 

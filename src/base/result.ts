@@ -30,7 +30,7 @@ export function refuse<const E extends Refusal>(error: E): Result<never, E> {
 }
 
 /** The value of a result that cannot have been refused here; a refusal is a bug and is thrown. */
-export function must<T>(result: Result<T, Refusal>): T {
+export function must<T>(result: Result<T>): T {
   if (result.ok) return result.value
   throw new Error(`unexpected refusal \`${result.error.reason}\`: ${result.error.message ?? ''}`)
 }

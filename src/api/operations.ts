@@ -1,0 +1,121 @@
+/**
+ * The administration API: every operation, one row each (`/api/v1`, DESIGN: wire surface).
+ *
+ * Read `OPERATIONS` at the end for the table of contents. Shapes are what travels; the owning room
+ * parses anything of its own (intent, transports, policies) strictly.
+ */
+
+import type * as z from 'zod'
+import {
+  signIn,
+  showSession,
+  signOut,
+  createPerson,
+  listPeople,
+  deactivatePerson,
+  reactivatePerson,
+  assignManager,
+  issueCode,
+  createGroup,
+  listGroups,
+  addMember,
+  removeMember,
+  setRotation,
+} from './people.ts'
+import {
+  createArchetype,
+  listArchetypes,
+  assignOwner,
+  createAgent,
+  listAgents,
+  showAgent,
+  suspendAgent,
+  resumeAgent,
+  endAgent,
+} from './agents.ts'
+import {
+  registerServer,
+  listServers,
+  observeServer,
+  reviewServer,
+  withdrawServer,
+  setCredential,
+  activatePolicies,
+  showPolicies,
+} from './servers.ts'
+import {
+  delegate,
+  subDelegate,
+  listDelegations,
+  showDelegation,
+  moveStage,
+  suspendDelegation,
+  resumeDelegation,
+  completeDelegation,
+  revokeDelegation,
+  listApprovals,
+  showApproval,
+  decideApproval,
+} from './delegations.ts'
+import { logStory, logEntries, logReceipt, logKey, rotateKey } from './log.ts'
+
+/** Every operation of the administration API, by the name that `client/` calls it. */
+export const OPERATIONS = {
+  signIn,
+  showSession,
+  signOut,
+  createPerson,
+  listPeople,
+  deactivatePerson,
+  reactivatePerson,
+  assignManager,
+  issueCode,
+  createGroup,
+  listGroups,
+  addMember,
+  removeMember,
+  setRotation,
+  createArchetype,
+  listArchetypes,
+  assignOwner,
+  createAgent,
+  listAgents,
+  showAgent,
+  suspendAgent,
+  resumeAgent,
+  endAgent,
+  registerServer,
+  listServers,
+  observeServer,
+  reviewServer,
+  withdrawServer,
+  setCredential,
+  activatePolicies,
+  showPolicies,
+  delegate,
+  subDelegate,
+  listDelegations,
+  showDelegation,
+  moveStage,
+  suspendDelegation,
+  resumeDelegation,
+  completeDelegation,
+  revokeDelegation,
+  listApprovals,
+  showApproval,
+  decideApproval,
+  logStory,
+  logEntries,
+  logReceipt,
+  logKey,
+  rotateKey,
+} as const
+
+/** The name of an operation. */
+export type OperationName = keyof typeof OPERATIONS
+/** What an operation takes. */
+export type Input<N extends OperationName> = z.input<(typeof OPERATIONS)[N]['input']>
+/** What an operation takes, after parsing. */
+export type Parsed<N extends OperationName> = z.output<(typeof OPERATIONS)[N]['input']>
+/** What an operation answers. */
+export type Output<N extends OperationName> = z.input<(typeof OPERATIONS)[N]['output']>

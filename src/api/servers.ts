@@ -1,0 +1,131 @@
+/** MCP servers under review, and policy sets. Rows of the table in `operations.ts`. */
+
+import * as z from 'zod'
+import { done, id, jsonObject, nothing, operation, slug } from './operation.ts'
+
+const sink = z.strictObject({
+  path: z.string().max(200),
+  kind: z.enum(['path', 'email', 'url', 'account', 'amount', 'id']),
+})
+
+const reviewedTool = z.strictObject({
+  name: z.string().min(1).max(200),
+  class: z.enum(['read', 'write', 'egress', 'destructive', 'money']),
+  consequential: z.boolean(),
+  sinks: z.array(sink).max(50).default([]),
+  systemFields: z.array(z.string().max(200)).max(50).optional(),
+  warnings: z.string().max(200).optional(),
+})
+
+const definition = z.object({
+  kind: z.string(),
+  name: z.string(),
+  digest: z.string(),
+  value: jsonObject,
+})
+
+const server = z.object({
+  id: z.string(),
+  name: z.string(),
+  title: z.string(),
+  state: z.string(),
+  revision: z.int(),
+  personRights: z.string(),
+  tools: z.array(z.object({ name: z.string(), class: z.string(), consequential: z.boolean() })),
+  reason: z.string().optional(),
+})
+
+export const registerServer = operation({
+  id: 'server.register',
+  asker: 'person',
+  method: 'POST',
+  path: '/servers',
+  summary: 'Register an MCP server; nothing of it is offered before a review.',
+  input: z.strictObject({
+    name: slug,
+    title: z.string().min(1).max(200),
+    transport: jsonObject,
+    personRights: z.enum(['upstream', 'mirrored']).default('mirrored'),
+    timeoutMilliseconds: z.int().positive().max(600_000).optional(),
+    outputLimitBytes: z
+      .int()
+      .positive()
+      .max(64 * 1024 * 1024)
+      .optional(),
+  }),
+  output: server,
+})
+
+export const listServers = operation({
+  id: 'server.list',
+  asker: 'person',
+  method: 'GET',
+  path: '/servers',
+  summary: 'List registered servers.',
+  input: nothing,
+  output: z.object({ servers: z.array(server) }),
+})
+
+export const observeServer = operation({
+  id: 'server.observe',
+  asker: 'person',
+  method: 'POST',
+  path: '/servers/{id}/observe',
+  summary: 'Connect to a server and keep what it offers, for review; drift quarantines.',
+  input: id,
+  output: z.object({ server, definitions: z.array(definition) }),
+})
+
+export const reviewServer = operation({
+  id: 'server.review',
+  asker: 'person',
+  method: 'POST',
+  path: '/servers/{id}/review',
+  summary:
+    'Accept what was observed: pins every definition by digest and declares classes and sinks.',
+  input: id.extend({
+    tools: z.array(reviewedTool).max(1_000),
+    digests: z.record(z.string(), z.string()),
+  }),
+  output: server,
+})
+
+export const withdrawServer = operation({
+  id: 'server.withdraw',
+  asker: 'person',
+  method: 'POST',
+  path: '/servers/{id}/withdraw',
+  summary: 'Withdraw a server for good.',
+  input: id,
+  output: done,
+})
+
+export const setCredential = operation({
+  id: 'server.credential',
+  asker: 'person',
+  method: 'POST',
+  path: '/servers/{id}/credential',
+  summary: 'Keep a sealed upstream credential that agents never see.',
+  input: id.extend({ name: slug, value: z.string().min(1).max(16_384) }),
+  output: done,
+})
+
+export const activatePolicies = operation({
+  id: 'policy.activate',
+  asker: 'person',
+  method: 'POST',
+  path: '/policies',
+  summary: 'Validate and activate policy sets; sets that are left out stay.',
+  input: z.strictObject({ sets: z.record(z.string(), z.string().max(1_000_000)) }),
+  output: z.object({ version: z.string() }),
+})
+
+export const showPolicies = operation({
+  id: 'policy.show',
+  asker: 'person',
+  method: 'GET',
+  path: '/policies',
+  summary: 'The policies in force.',
+  input: nothing,
+  output: z.object({ version: z.string(), sets: z.record(z.string(), z.string()) }),
+})
