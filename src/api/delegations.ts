@@ -13,12 +13,6 @@ import {
   slug,
 } from './operation.ts'
 
-const accountable = z.object({
-  person: z.string(),
-  name: z.string(),
-  path: z.array(z.object({ via: z.string(), subject: z.string() })),
-})
-
 const delegation = z.object({
   id: z.string(),
   person: z.string(),

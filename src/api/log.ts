@@ -1,13 +1,7 @@
 /** The log, and the keys that sign. Rows of the table in `operations.ts`. */
 
 import * as z from 'zod'
-import { id, jsonObject, nothing, operation, reference, seconds } from './operation.ts'
-
-const accountable = z.object({
-  person: z.string(),
-  name: z.string(),
-  path: z.array(z.object({ via: z.string(), subject: z.string() })),
-})
+import { id, jsonObject, nothing, operation, reference } from './operation.ts'
 
 const logEntry = z.object({ index: z.int(), entry: jsonObject })
 

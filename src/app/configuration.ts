@@ -1,0 +1,149 @@
+/**
+ * Configuration: one schema yields the flags, the environment variables and `docs/config.md`.
+ *
+ * Call `readConfiguration(flags, environment)`. A flag wins over a variable, a variable over the default.
+ * Unknown `BEHALF_` variables are refused: a misspelt safety switch must not pass in silence.
+ */
+
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import * as z from 'zod'
+import { ok, refuse, type Result } from '../base/result.ts'
+
+const origin = z
+  .url({ protocol: /^https?$/ })
+  .refine(
+    (text) => new URL(text).origin === text,
+    'expected an origin such as `https://behalf.acme.example`, without a path',
+  )
+const flag = z.stringbool()
+const whole = (least: number, most: number): z.ZodCoercedNumber<string> =>
+  z.coerce.number<string>().int().min(least).max(most)
+
+/** Every field. The description is a sentence with its unit; it becomes help and documentation. */
+export const configurationSchema = z.strictObject({
+  home: z
+    .string()
+    .min(1)
+    .default(() => join(homedir(), '.behalf'))
+    .describe('Folder of the embedded database, the master key and the sockets; mode 0700.'),
+  databaseUrl: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Postgres 15 or later to use instead of the embedded one; off loopback only with verified TLS. Also read from `DATABASE_URL`.',
+    ),
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe(
+      'Address to listen on; anything but loopback requires an `https` issuer behind a TLS proxy.',
+    ),
+  port: whole(0, 65_535).default(8787).describe('TCP port to listen on; 0 lets the system choose.'),
+  issuer: origin
+    .optional()
+    .describe(
+      'Public origin, the OAuth issuer; by default `http://127.0.0.1:<port>`. Never inferred from requests.',
+    ),
+  trustDomain: z
+    .string()
+    .regex(/^[a-z0-9._-]{1,255}$/)
+    .default('behalf.local')
+    .describe('SPIFFE trust domain of the agents issued here; cannot be changed later.'),
+  logOrigin: z
+    .string()
+    .regex(/^[^\s+]{1,200}$/)
+    .optional()
+    .describe('Origin line of the transparency log; by default the trust domain and `/log`.'),
+  maxBodyBytes: whole(1_024, 67_108_864)
+    .default(1_048_576)
+    .describe('Largest request body accepted, in bytes.'),
+  drainSeconds: whole(0, 600)
+    .default(10)
+    .describe('How long a graceful stop waits for calls under way, in seconds.'),
+  confirmConsequential: flag
+    .default(true)
+    .describe(
+      'Whether every permit of a consequential call is confirmed by the Cedar engine itself.',
+    ),
+})
+
+/** The configuration as the rest of `app/` sees it. */
+export type Configuration = z.infer<typeof configurationSchema>
+
+type Field = keyof Configuration
+
+/** The names of all fields, in the order of the schema. */
+export const FIELDS = Object.keys(configurationSchema.shape) as readonly Field[]
+
+/** `trustDomain` → `BEHALF_TRUST_DOMAIN`. */
+export function variableOf(field: string): string {
+  return `BEHALF_${field.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}
+
+/** `trustDomain` → `--trust-domain`. */
+export function flagOf(field: string): string {
+  return `--${field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}
+
+/** The configuration, or which field is wrong and what was expected. */
+export function readConfiguration(
+  flags: Readonly<Record<string, string | undefined>>,
+  environment: Readonly<Record<string, string | undefined>>,
+): Result<Configuration, { reason: 'bad_configuration'; message: string }> {
+  const known = new Set([...FIELDS.map(variableOf), ...CLIENT_VARIABLES])
+  const unknown = Object.keys(environment).find(
+    (name) => name.startsWith('BEHALF_') && !known.has(name),
+  )
+  if (unknown !== undefined)
+    return bad(`expected no variable \`${unknown}\`: there is no such setting`)
+  const given: Record<string, string> = {}
+  for (const field of FIELDS) {
+    const value =
+      flags[field] ??
+      environment[variableOf(field)] ??
+      (field === 'databaseUrl' ? environment['DATABASE_URL'] : undefined)
+    if (value !== undefined) given[field] = value
+  }
+  const parsed = configurationSchema.safeParse(given)
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]
+    const field = String(issue?.path[0] ?? '')
+    return bad(
+      `\`${flagOf(field)}\` (${variableOf(field)}): ${lowerFirst(issue?.message ?? 'expected another value')}`,
+    )
+  }
+  return checkTogether(parsed.data)
+}
+
+/** Variables that other parts of the product read; not settings of the server. */
+const CLIENT_VARIABLES = ['BEHALF_URL', 'BEHALF_SESSION', 'BEHALF_TEST_DATABASE_URL']
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
+
+function checkTogether(configuration: Configuration): ReturnType<typeof readConfiguration> {
+  const { host, issuer } = configuration
+  // Plain HTTP is refused off loopback: session tokens and DPoP targets would travel in the clear.
+  if (!LOOPBACK.has(host) && !(issuer?.startsWith('https://') ?? false)) {
+    return bad(
+      '`--host` off loopback: expected an `https` `--issuer`, with TLS terminated in front',
+    )
+  }
+  if (
+    issuer?.startsWith('http://') &&
+    !LOOPBACK.has(new URL(issuer).hostname.replaceAll(/[[\]]/g, ''))
+  ) {
+    return bad('`--issuer`: expected `https` off loopback')
+  }
+  return ok(configuration)
+}
+
+function bad(message: string): ReturnType<typeof readConfiguration> {
+  return refuse({ reason: 'bad_configuration', message })
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
+}
