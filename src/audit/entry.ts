@@ -12,7 +12,7 @@
  */
 
 import * as z from 'zod'
-import { canonicalJson } from '../base/canonical-json.ts'
+import { canonicalJson, type Json } from '../base/canonical-json.ts'
 
 /** Something whose state decisions depend on: `dlg_…`, `per_…`, `grp_…`, `agt_<uuid>`, `srv_…`, `archetype:<name>`, `policy`. */
 export type Subject = string
@@ -289,9 +289,12 @@ export type Sealed = z.infer<typeof sealed>
 /** The largest entry in bytes (C2SP tlog-tiles: entries carry a uint16 length). */
 export const MAX_ENTRY_BYTES = 65_535
 
-/** The bytes that are hashed and kept; throws if they exceed `MAX_ENTRY_BYTES`. */
+/**
+ * The bytes that are hashed and kept. Throws a `ZodError` if the entry is none of ours, a `RangeError`
+ * if it exceeds `MAX_ENTRY_BYTES`.
+ */
 export function encodeEntry(entry: Entry): Uint8Array {
-  const bytes = new TextEncoder().encode(canonicalJson(entry))
+  const bytes = new TextEncoder().encode(canonicalJson(entrySchema.parse(entry)))
   if (bytes.length > MAX_ENTRY_BYTES) {
     throw new RangeError(
       `expected an entry of at most ${MAX_ENTRY_BYTES} bytes, got ${bytes.length}`,
@@ -300,7 +303,13 @@ export function encodeEntry(entry: Entry): Uint8Array {
   return bytes
 }
 
-/** The entry in `bytes`; throws a `ZodError` if it is none of ours. */
+/**
+ * The entry in `bytes`. Throws a `ZodError` if it is none of ours, a `TypeError` or `SyntaxError` if the
+ * bytes are not canonical JSON: two readers would otherwise read two things (a repeated member).
+ */
 export function decodeEntry(bytes: Uint8Array): Entry {
-  return entrySchema.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)))
+  const json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  const value = JSON.parse(json) as Json
+  if (canonicalJson(value) !== json) throw new TypeError('expected canonical JSON (RFC 8785)')
+  return entrySchema.parse(value)
 }

@@ -1,0 +1,112 @@
+/**
+ * Appends entries to the log, inside the transaction of the change that they record.
+ *
+ * Call `append(tx, entries)` as the last statement of a transaction: it takes the lock on the log's
+ * head row, so everything after it would be serialised over the whole installation. It is one
+ * statement, and the database assigns the indexes, so they have no gap and follow commit order.
+ *
+ * A writer that must check what happened before its own entry (`one instant`) calls `lockHead` first,
+ * then reads, then appends. A writer that joins entries of several callers into one batch calls
+ * `prepareEntry` per caller, so that an entry which is not well-formed fails its own caller alone,
+ * and `appendPrepared` for the batch.
+ */
+
+import { sql } from 'kysely'
+import { sha256 } from '../base/bytes.ts'
+import type { Tx } from '../store/store.ts'
+import { encodeEntry, type Entry, type Subject } from './entry.ts'
+import { leafInput } from './tree.ts'
+
+/** The channel on which `append` says that subjects were touched; the payload is the log's new size. */
+export const TOUCHED_CHANNEL = 'behalf_touched'
+
+/** An entry that is ready to be written: encoded, hashed, with what lookups need. */
+export interface PreparedEntry {
+  readonly bytes: Uint8Array
+  readonly leafHash: Uint8Array
+  readonly kind: string
+  readonly delegation: string | null
+  readonly parent: string | null
+  readonly outcomeOf: number | null
+  readonly touches: readonly Subject[]
+}
+
+/** Appends `entries`, at least one, and returns the index of the first; the others follow it. */
+export function append(tx: Tx, entries: readonly Entry[]): Promise<{ first: number }> {
+  return appendPrepared(tx, entries.map(prepareEntry))
+}
+
+/**
+ * Encodes and hashes an entry. Throws if it is not of the closed list: what is appended can never be
+ * repaired, and an entry that nobody can read would fail every later verification.
+ */
+export function prepareEntry(entry: Entry): PreparedEntry {
+  const bytes = encodeEntry(entry)
+  return {
+    bytes,
+    leafHash: sha256(leafInput(bytes)),
+    kind: entry.kind,
+    delegation: delegationOf(entry),
+    parent: entry.kind === 'delegation_created' ? (entry.parent ?? null) : null,
+    outcomeOf: entry.kind === 'call_outcome' ? entry.intended : null,
+    touches: entry.touches ?? [],
+  }
+}
+
+/** Appends entries that were prepared before. @see append */
+export async function appendPrepared(
+  tx: Tx,
+  entries: readonly PreparedEntry[],
+): Promise<{ first: number }> {
+  const count = entries.length
+  if (count === 0) throw new RangeError('expected at least one entry')
+  const touched = entries.flatMap((e, at) => e.touches.map((subject) => ({ subject, at })))
+  // INVARIANT (append only): the head row is locked by its update until commit, so of two writers one
+  // waits, indexes have no gap, and an entry with a lower index is committed no later.
+  const { rows } = await sql<{ first: number }>`
+    with head as (
+      update log_head set size = size + ${count} returning size - ${count} as first
+    ), written as (
+      insert into log_entry (index, entry, leaf_hash, kind, delegation, parent, outcome_of)
+      select head.first + e.at - 1, e.entry, e.leaf_hash, e.kind, e.delegation, e.parent, e.outcome_of
+      from head, unnest(
+        ${entries.map((e) => e.bytes)}::bytea[],
+        ${entries.map((e) => e.leafHash)}::bytea[],
+        ${entries.map((e) => e.kind)}::text[],
+        ${entries.map((e) => e.delegation)}::text[],
+        ${entries.map((e) => e.parent)}::text[],
+        ${entries.map((e) => e.outcomeOf)}::bigint[]
+      ) with ordinality as e(entry, leaf_hash, kind, delegation, parent, outcome_of, at)
+    ), versions as (
+      insert into touched (subject, version)
+      select t.subject, max(head.first + t.at)
+      from head, unnest(
+        ${touched.map((t) => t.subject)}::text[],
+        ${touched.map((t) => t.at)}::bigint[]
+      ) as t(subject, at)
+      group by t.subject
+      on conflict (subject) do update set version = excluded.version
+    )
+    select first, case when ${touched.length > 0}
+      then pg_notify(${TOUCHED_CHANNEL}, (first + ${count})::text) end as told
+    from head`.execute(tx)
+  const head = rows[0]
+  if (head === undefined) throw new Error('expected a row in `log_head`, got none')
+  return { first: head.first }
+}
+
+/**
+ * Locks the log's head until the transaction ends, and returns the log's size. Statements after it see
+ * everything that was committed by those who appended before.
+ */
+export async function lockHead(tx: Tx): Promise<number> {
+  const { rows } = await sql<{ size: number }>`select size from log_head for update`.execute(tx)
+  const head = rows[0]
+  if (head === undefined) throw new Error('expected a row in `log_head`, got none')
+  return head.size
+}
+
+function delegationOf(entry: Entry): string | null {
+  if ('delegation' in entry && entry.delegation !== undefined) return entry.delegation
+  return entry.by.type === 'agent' ? (entry.by.delegation ?? null) : null
+}
