@@ -1,0 +1,155 @@
+/**
+ * Opens Postgres: call `openStore`. It migrates, and hands out the one transaction idiom (`store.ts`).
+ *
+ * A lost connection ends the work that stood on it with a fault, and nothing else: the pool drops it
+ * and connects anew.
+ */
+
+import {
+  Kysely,
+  PostgresDialect,
+  type PostgresCursor,
+  type PostgresPool,
+  type PostgresQueryResult,
+} from 'kysely'
+import { Client, DatabaseError, Pool, type PoolClient } from 'pg'
+import type { Diagnostics } from '../base/diagnostics.ts'
+import { connectionSettings } from './connection.ts'
+import { migrate } from './migrations.ts'
+import type { Migration, Store, Tx } from './store.ts'
+
+/** Where the database is and what it must hold. */
+export interface StoreOptions {
+  readonly url: string
+  readonly migrations: readonly Migration[]
+  readonly diagnostics: Diagnostics
+  /** Connections at most; 16 when not given. */
+  readonly poolSize?: number
+}
+
+const OLDEST_POSTGRES = 150_000
+/** How long one statement may take, and how long a transaction may stand still: milliseconds. */
+const STATEMENT_LIMIT = 30_000
+
+/** Connects, brings the schema up to date, and refuses by throwing what cannot serve (Postgres < 15, no TLS). */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const settings = connectionSettings(options.url)
+  await prepare(new Client(settings), options)
+  const pool = new Pool({
+    ...settings,
+    max: options.poolSize ?? 16,
+    statement_timeout: STATEMENT_LIMIT,
+    idle_in_transaction_session_timeout: STATEMENT_LIMIT,
+    // A server that went silent is noticed here, where its own limits cannot reach us.
+    query_timeout: STATEMENT_LIMIT + 5_000,
+  })
+  // Without a handler an idle connection's end would be an uncaught error.
+  pool.on('error', (error) => options.diagnostics.error('store.connection_lost', error))
+  const db = new Kysely<object>({ dialect: new PostgresDialect({ pool: guarded(pool) }) })
+  return {
+    url: options.url,
+    db,
+    transaction: async (work) => await transaction(db, work),
+    snapshot: async (work) =>
+      await db
+        .transaction()
+        .setIsolationLevel('repeatable read')
+        .setAccessMode('read only')
+        .execute(work),
+    close: async () => await db.destroy(),
+  }
+}
+
+async function prepare(client: Client, options: StoreOptions): Promise<void> {
+  client.on('error', (error) => options.diagnostics.error('store.connection_lost', error))
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ version: number }>(
+      `select current_setting('server_version_num')::int as version`,
+    )
+    const version = rows[0]?.version ?? 0
+    if (version < OLDEST_POSTGRES) {
+      throw new Error(`expected Postgres 15 or later, got ${Math.floor(version / 10_000)}`)
+    }
+    const applied = await migrate(client, options.migrations)
+    if (applied.length > 0) options.diagnostics.info('store.migrated', { steps: applied.join(' ') })
+  } finally {
+    await client.end()
+  }
+}
+
+/** Carries a refusal out of a transaction that must not commit. */
+class Rollback extends Error {
+  readonly refusal: unknown
+
+  constructor(refusal: unknown) {
+    super('rolled back: the work was refused')
+    this.refusal = refusal
+  }
+}
+
+async function transaction<T>(db: Kysely<object>, work: (tx: Tx) => Promise<T>): Promise<T> {
+  try {
+    return await db
+      .transaction()
+      .setIsolationLevel('read committed')
+      .execute(async (tx) => {
+        const result = await work(tx)
+        if (isRefusal(result)) throw new Rollback(result)
+        return result
+      })
+  } catch (error) {
+    if (error instanceof Rollback) return error.refusal as T
+    throw error
+  }
+}
+
+function isRefusal(result: unknown): boolean {
+  return typeof result === 'object' && result !== null && 'ok' in result && result.ok === false
+}
+
+/** The pool as kysely sees it: a connection that broke, or is in an unknown state, never comes back. */
+function guarded(pool: Pool): PostgresPool {
+  return {
+    connect: async () => new GuardedClient(await pool.connect()),
+    end: async () => await pool.end(),
+  }
+}
+
+class GuardedClient {
+  readonly #client: PoolClient
+  #broken = false
+
+  constructor(client: PoolClient) {
+    this.#client = client
+  }
+
+  query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
+  query<R>(cursor: PostgresCursor<R>): PostgresCursor<R>
+  query<R>(
+    sql: string | PostgresCursor<R>,
+    parameters?: readonly unknown[],
+  ): Promise<PostgresQueryResult<R>> | PostgresCursor<R> {
+    if (typeof sql !== 'string') throw new TypeError('expected a statement, got a cursor')
+    return this.#run(sql, parameters ?? [])
+  }
+
+  release(): void {
+    this.#client.release(this.#broken)
+  }
+
+  async #run<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+    try {
+      const result = await this.#client.query(sql, [...parameters])
+      // Postgres answers the commit of a failed transaction with `ROLLBACK` and no error.
+      if (sql === 'commit' && result.command !== 'COMMIT') {
+        throw new Error('expected a commit, got a rollback: a statement before it failed')
+      }
+      return result as unknown as PostgresQueryResult<R>
+    } catch (error) {
+      // An answer of the database leaves the connection usable; anything else leaves it unknown.
+      if (!(error instanceof DatabaseError)) this.#broken = true
+      throw error
+    }
+  }
+}
