@@ -1,0 +1,102 @@
+/** The paths of the host that a program may see: absolute, existing, none of the host's own. */
+
+import { readdir, realpath } from 'node:fs/promises'
+import { isAbsolute, join, normalize, relative } from 'node:path'
+import { ok, refuse, type Result } from '../base/result.ts'
+
+/** One path that is shown to a program, under the name it was asked for and as it really is. */
+export interface Mount {
+  readonly named: string
+  readonly real: string
+  readonly writable: boolean
+}
+
+/** Why a path is not shown. */
+export interface MountRefusal {
+  readonly reason: 'mount_refused' | 'link_leaves_mount'
+  readonly message: string
+}
+
+// Showing these would show processes, devices or everything.
+const NEVER = ['/proc', '/sys', '/dev']
+const MAX_ENTRIES = 100_000
+
+/** The mounts of a specification; the working folder must lie in one of them. */
+export async function mountsOf(
+  spec: {
+    readonly readOnly: readonly string[]
+    readonly readWrite: readonly string[]
+    readonly cwd?: string
+  },
+  env: { readonly protectedPaths?: readonly string[] },
+): Promise<Result<readonly Mount[], MountRefusal>> {
+  const secret = await Promise.all((env.protectedPaths ?? []).map(realOrSame))
+  const mounts: Mount[] = []
+  const asked = [
+    ...spec.readOnly.map((path) => ({ path, writable: false })),
+    ...spec.readWrite.map((path) => ({ path, writable: true })),
+  ]
+  for (const { path, writable } of asked) {
+    const named = normalize(path)
+    // `*` is a wildcard to Node's permission model, and `,` separated paths in older versions of it.
+    if (!isAbsolute(path) || /[*,\0]/.test(path))
+      return refused(path, 'expected a plain absolute path')
+    const real = await realpath(named).catch(() => undefined)
+    if (real === undefined) return refused(path, 'expected an existing path')
+    if (real === '/' || NEVER.some((host) => within(real, host))) {
+      return refused(path, 'expected no path of the host itself')
+    }
+    if (secret.some((kept) => within(real, kept) || within(kept, real))) {
+      return refused(path, 'expected a path apart from our own keys and data')
+    }
+    mounts.push({ named, real, writable })
+  }
+  if (spec.cwd !== undefined && !mounts.some((m) => within(normalize(spec.cwd ?? ''), m.named))) {
+    return refused(spec.cwd, 'expected a working folder in a mount')
+  }
+  return ok(mounts)
+}
+
+/** Whether `path` is `folder` or lies below it. Both are absolute and normal. */
+export function within(path: string, folder: string): boolean {
+  const way = relative(folder, path)
+  return way === '' || (way !== '..' && !way.startsWith('../') && !isAbsolute(way))
+}
+
+/**
+ * Refuses mounts in which a symbolic link leads outside all of them: a program whose tier checks names
+ * (not a mount namespace) would follow it. Nothing is said of links that others put there later.
+ */
+export async function confined(mounts: readonly Mount[]): Promise<Result<undefined, MountRefusal>> {
+  let left = MAX_ENTRIES
+  for (const mount of mounts) {
+    const entries = await readdir(mount.real, { recursive: true, withFileTypes: true }).catch(
+      (cause: NodeJS.ErrnoException) => {
+        if (cause.code === 'ENOTDIR') return []
+        throw new Error(`reading \`${mount.named}\``, { cause })
+      },
+    )
+    left -= entries.length
+    if (left < 0) return refused(mount.named, `expected at most ${MAX_ENTRIES} files in all mounts`)
+    for (const entry of entries) {
+      if (!entry.isSymbolicLink()) continue
+      const path = join(entry.parentPath, entry.name)
+      const target = await realpath(path).catch(() => undefined)
+      if (target !== undefined && !mounts.some((m) => within(target, m.real))) {
+        return refuse({
+          reason: 'link_leaves_mount',
+          message: `\`${path}\` leads out of the mounts`,
+        })
+      }
+    }
+  }
+  return ok(undefined)
+}
+
+async function realOrSame(path: string): Promise<string> {
+  return await realpath(path).catch(() => normalize(path))
+}
+
+function refused(path: string, expected: string): Result<never, MountRefusal> {
+  return refuse({ reason: 'mount_refused', message: `\`${path}\`: ${expected}` })
+}
