@@ -1,0 +1,24 @@
+/** The schema of this room. */
+
+import type { Migration } from '../store/store.ts'
+
+/** `segment`: what each agent was shown, by whom. The content lies in the vault, under its digest. */
+export const migrations: readonly Migration[] = [
+  {
+    name: 'channel-0001',
+    up: `
+      create table segment (
+        id text primary key,
+        agent text not null,
+        delegation text,
+        principal text not null,
+        kind text not null,
+        trust text not null,
+        content_digest text not null,
+        content_bytes integer not null,
+        system_fields jsonb not null,
+        created_at bigint not null
+      );
+      create index segment_by_agent on segment (agent, created_at)`,
+  },
+]
