@@ -62,6 +62,8 @@ function transportSecurity(
   }
   const { sslrootcert, sslcert, sslkey } = options
   return {
+    // The name that the certificate must bear; the driver sets it only for names, not for addresses.
+    host,
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
     ...(sslrootcert === undefined ? {} : { ca: readFileSync(sslrootcert, 'utf8') }),

@@ -43,8 +43,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     // A server that went silent is noticed here, where its own limits cannot reach us.
     query_timeout: STATEMENT_LIMIT + 5_000,
   })
-  // Without a handler an idle connection's end would be an uncaught error.
-  pool.on('error', (error) => options.diagnostics.error('store.connection_lost', error))
+  // Without handlers the end of a connection, idle or at work, would be an uncaught error.
+  pool.on('connect', (client) => reportLoss(client, options.diagnostics))
+  pool.on('error', () => undefined)
   const db = new Kysely<object>({ dialect: new PostgresDialect({ pool: guarded(pool) }) })
   return {
     url: options.url,
@@ -61,7 +62,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 }
 
 async function prepare(client: Client, options: StoreOptions): Promise<void> {
-  client.on('error', (error) => options.diagnostics.error('store.connection_lost', error))
+  reportLoss(client, options.diagnostics)
   await client.connect()
   try {
     const { rows } = await client.query<{ version: number }>(
@@ -76,6 +77,10 @@ async function prepare(client: Client, options: StoreOptions): Promise<void> {
   } finally {
     await client.end()
   }
+}
+
+function reportLoss(client: Client | PoolClient, diagnostics: Diagnostics): void {
+  client.on('error', (error) => diagnostics.error('store.connection_lost', error))
 }
 
 /** Carries a refusal out of a transaction that must not commit. */

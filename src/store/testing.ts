@@ -6,9 +6,10 @@
  * has been unused for a while.
  */
 
-import { spawn } from 'node:child_process'
+import { spawn, type SpawnOptions } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -85,12 +86,14 @@ async function isAnswering(url: string): Promise<boolean> {
 }
 
 function startKeeper(): void {
-  const options = { detached: true, stdio: 'ignore' } as const
+  mkdirSync(FOLDER, { recursive: true, mode: 0o700 })
+  const log = openSync(join(FOLDER, 'keeper.log'), 'a')
+  const options = { detached: true, stdio: ['ignore', log, log] } satisfies SpawnOptions
   spawn(process.execPath, [import.meta.filename], options).unref()
+  closeSync(log)
 }
 
 async function keep(): Promise<void> {
-  await mkdir(FOLDER, { recursive: true, mode: 0o700 })
   const folder = join(FOLDER, 'postgres')
   const env = { folder, diagnostics: silentDiagnostics, clock: systemClock }
   const postgres = await startEmbeddedPostgres(env)
