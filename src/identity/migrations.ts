@@ -1,4 +1,4 @@
-/** The schema of archetypes and agents. */
+/** The schema of archetypes, agents and the bundle's sequence number. */
 
 import type { Migration } from '../store/store.ts'
 
@@ -23,6 +23,13 @@ export const migrations: readonly Migration[] = [
       );
       create index agent_parent on agent (parent) where parent is not null;
       create index agent_archetype on agent (archetype, id) where state <> 'ended';
+
+      -- What the bundle last was, so that its sequence number grows with each change.
+      create table spiffe_bundle (
+        only boolean primary key default true check (only),
+        sequence bigint not null,
+        digest text not null
+      );
     `,
   },
 ]
