@@ -2,9 +2,11 @@
  * T0: Node's permission model, for JavaScript.
  *
  * Held (tested): files outside of the mounts, every kind of network including name lookup and unix
- * sockets, child processes, workers, addons, FFI, WASI, the inspector, new links, signals to others.
+ * sockets, child processes, workers, addons, FFI, WASI, SQLite, the inspector, new links, signals to others.
  * Not held: it is no kernel boundary (a fault in V8 or Node escapes it), CPU is not limited, and a link
  * that somebody else puts into a mount while the program runs is followed.
+ *
+ * @see https://nodejs.org/api/permissions.html
  */
 
 import { ok, type Result } from '../base/result.ts'
@@ -13,12 +15,25 @@ import { confined, type Mount, type MountRefusal } from './mounts.ts'
 import type { Program } from './program.ts'
 import type { SandboxEnv, SandboxSpec } from './sandboxed.ts'
 
-// Signals and identity are not covered by the permission model. They are taken away before the program's
-// first line; no builtin leads back to them without a child process or an internal binding, which are denied.
+// What the permission model does not cover is taken away before the program's first line: signals and
+// identity; SQLite, which opens and creates files by itself; V8's flags; native engines. A builtin is one
+// object for the whole process, and nothing leads back to what was deleted from it: children, workers and
+// internal bindings are denied.
 const PRELOAD = `
-const names = ['kill', '_kill', '_debugProcess', '_debugEnd', 'binding', '_linkedBinding', 'dlopen',
-  'setuid', 'seteuid', 'setgid', 'setegid', 'setgroups', 'initgroups']
-for (const name of names) delete process[name]
+const builtin = process.getBuiltinModule
+const away = {
+  process: ['kill', '_kill', '_debugProcess', '_debugEnd', 'binding', '_linkedBinding', 'dlopen', 'execve',
+    'setuid', 'seteuid', 'setgid', 'setegid', 'setgroups', 'initgroups'],
+  sqlite: Object.keys(builtin('node:sqlite')),
+  v8: ['setFlagsFromString', 'setHeapSnapshotNearHeapLimit', 'setHeapProfileNearHeapLimit'],
+  os: ['setPriority'],
+  crypto: ['setEngine'],
+  module: ['enableCompileCache', 'flushCompileCache'],
+}
+for (const [name, members] of Object.entries(away))
+  for (const member of members) delete builtin('node:' + name)[member]
+builtin('node:module').syncBuiltinESMExports()
+// A program whose sandbox is gone ends, unless it resists.
 const parent = process.ppid
 setInterval(() => process.ppid === parent || process.reallyExit(1), 1000).unref()
 `
