@@ -6,11 +6,12 @@
  * root; there it gets a user namespace in which it is nobody and holds no capability.
  */
 
-import { access, mkdir, readFile, readlink, rename, symlink } from 'node:fs/promises'
+import { mkdir, readFile, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, delimiter, dirname, join } from 'node:path'
-import { arch, getuid, pid, platform } from 'node:process'
+import { arch, getuid, platform } from 'node:process'
 import * as z from 'zod'
+import { digestOf } from '../base/bytes.ts'
 
 /** Where the programs are, and the environment they need. */
 export interface PostgresBinaries {
@@ -25,9 +26,7 @@ const SYSTEM_PATH = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin']
 /** The programs for this machine, their library links made in `folder`. Throws if npm installed none. */
 export async function findPostgres(folder: string): Promise<PostgresBinaries> {
   const native = nativeFolder()
-  const links = join(folder, 'lib')
-  await makeLinks(native, links)
-  const libraries = [links, join(native, 'lib')].join(delimiter)
+  const libraries = [await linkLibraries(native, folder), join(native, 'lib')].join(delimiter)
   return {
     postgres: join(native, 'bin', 'postgres'),
     initdb: join(native, 'bin', 'initdb'),
@@ -51,22 +50,19 @@ function nativeFolder(): string {
   }
 }
 
-async function makeLinks(native: string, links: string): Promise<void> {
+/** Named by what it holds: a link is never replaced under a server that loads from it. */
+async function linkLibraries(native: string, folder: string): Promise<string> {
   const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]')
+  const links = join(folder, `lib-${digestOf(native + list).slice(7, 15)}`)
   await mkdir(links, { recursive: true, mode: 0o700 })
   for (const { source, target } of linkList.parse(JSON.parse(list))) {
-    if (dirname(target) !== join('native', 'lib')) continue
-    await link(join(native, 'lib', basename(source)), join(links, basename(target)))
+    await symlink(join(native, 'lib', basename(source)), join(links, basename(target))).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error
+      },
+    )
   }
-}
-
-/** Replaces in one step, because a server that runs may be loading from it. */
-async function link(source: string, target: string): Promise<void> {
-  if ((await readlink(target).catch(() => undefined)) === source) return
-  await access(source)
-  const made = `${target}.${pid}`
-  await symlink(source, made)
-  await rename(made, target)
+  return links
 }
 
 const NOBODY = '65534'

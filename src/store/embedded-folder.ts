@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process'
 import {
   lstat,
   mkdir,
+  mkdtemp,
   open,
   readdir,
   readFile,
@@ -34,7 +35,7 @@ export async function makeCluster(folder: string, binaries: PostgresBinaries): P
   const data = join(await realpath(folder), 'data')
   await removeUnfinished(folder)
   if (await isThere(join(data, 'PG_VERSION'))) return data
-  const made = join(folder, `${UNFINISHED}${ourPid}`)
+  const made = await mkdtemp(join(folder, `${UNFINISHED}${ourPid}-`))
   const options = ['-D', made, '-U', 'behalf', '--auth=trust', '--encoding=UTF8', '--locale=C']
   const [command, ...args] = asOrdinaryUser([binaries.initdb, ...options])
   try {
@@ -55,7 +56,7 @@ export async function makeCluster(folder: string, binaries: PostgresBinaries): P
 async function removeUnfinished(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.startsWith(UNFINISHED)) continue
-    if (!isAlive(Number(name.slice(UNFINISHED.length)))) {
+    if (!isAlive(Number.parseInt(name.slice(UNFINISHED.length), 10))) {
       await rm(join(folder, name), { recursive: true, force: true })
     }
   }
