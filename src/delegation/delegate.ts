@@ -1,0 +1,162 @@
+/**
+ * A person hands an agent authority for one purpose.
+ *
+ * Call `delegate`. It makes the root of a tree: the person's own authority, bounded by an intent
+ * (`intent.ts`), in stages that people move (`stage.ts`), until it ends (`end.ts`). The agent may pass
+ * parts of it on (`sub-delegate.ts`); nothing below is ever wider (`narrowing.ts`). Before each call
+ * `standing.ts` says whether it is still honoured, `covers.ts` whether the intent covers the call, and
+ * `limits.ts` debits it everywhere above.
+ */
+
+import * as z from 'zod'
+import type { Json } from '../base/canonical-json.ts'
+import { type Result, ok, refuse } from '../base/result.ts'
+import type { Session } from '../people/session.ts'
+import { personActor } from '../people/session.ts'
+import { findServer } from '../registry/server-store.ts'
+import type { Tx } from '../store/store.ts'
+import { type AskerRefusal, checkAsker } from './asker.ts'
+import {
+  type Delegate,
+  type Delegation,
+  delegateSchema,
+  MAX_LIFETIME_SECONDS,
+  type Party,
+  partySchema,
+  stagesSchema,
+} from './delegation.ts'
+import { type McpCallDetail, parseDetails } from './intent.ts'
+import {
+  checkDelegate,
+  checkParties,
+  type DelegateRefusal,
+  type IssueEnv,
+  issueDelegation,
+} from './issue.ts'
+
+/** What a person asks for. */
+export interface DelegateRequest {
+  /** In the person's own words; what approvers and auditors are shown. */
+  readonly purpose: string
+  readonly delegate: Delegate
+  /** `authorization_details` (RFC 9396 §2), parsed by `parseDetails`. */
+  readonly details: Json
+  /** In order; work begins in the first. */
+  readonly stages?: readonly string[]
+  /** Who moves the stage beside the person. */
+  readonly stageMovers?: readonly Party[]
+  /** Whether the stage may be moved back; forward only unless told. */
+  readonly stagesReversible?: boolean
+  /** From now, at most a year. */
+  readonly lifetimeSeconds: number
+}
+
+/** Why a delegation was not made. */
+export type DelegationRefusal =
+  | AskerRefusal
+  | DelegateRefusal
+  | { readonly reason: 'invalid_request'; readonly message: string }
+  | { readonly reason: 'invalid_authorization_details'; readonly message: string }
+  | { readonly reason: 'unknown_server'; readonly message: string }
+  | { readonly reason: 'unknown_party'; readonly message: string }
+
+/** The members of a request that sub-delegations share. */
+export const termsSchema = z.strictObject({
+  purpose: z
+    .string()
+    .min(1)
+    .max(2_000)
+    .refine((text) => text.isWellFormed(), 'expected well-formed Unicode'),
+  delegate: delegateSchema,
+  lifetimeSeconds: z.int().min(1).max(MAX_LIFETIME_SECONDS),
+})
+
+const requestSchema = termsSchema.extend({
+  stages: stagesSchema.default([]),
+  stageMovers: z.array(partySchema).max(50).default([]),
+  stagesReversible: z.boolean().default(false),
+})
+
+/**
+ * Makes a root delegation of the session's person.
+ *
+ * INVARIANT (approval binding): a root delegation comes only from a person's own session: its person
+ * is never named in the request, and there is no `act` in it.
+ */
+export async function delegate(
+  request: DelegateRequest,
+  session: Session,
+  env: IssueEnv,
+): Promise<Result<Delegation, DelegationRefusal>> {
+  const { details: stated, ...rest } = request
+  const terms = requestSchema.safeParse(rest)
+  if (!terms.success)
+    return refuse({ reason: 'invalid_request', message: z.prettifyError(terms.error) })
+  const details = parseDetails(stated)
+  if (!details.ok) return details
+  const stagesKnown = checkStages(details.value, terms.data.stages)
+  if (!stagesKnown.ok) return stagesKnown
+
+  return await env.store.transaction(async (tx) => {
+    const now = await checkAsker(tx, session)
+    if (!now.ok) return now
+    const agent = await checkDelegate(tx, terms.data.delegate)
+    if (!agent.ok) return agent
+    const servers = await checkLocations(tx, details.value, env.issuer)
+    if (!servers.ok) return servers
+    const { stageMovers, lifetimeSeconds, ...draft } = terms.data
+    const parties = await checkParties(tx, [...stageMovers, ...approversOf(details.value)])
+    if (!parties.ok) return parties
+
+    const made = await issueDelegation(
+      tx,
+      {
+        ...draft,
+        person: session.person,
+        ancestors: [],
+        details: details.value,
+        stage: draft.stages[0] ?? null,
+        stageMovers,
+        createdAt: now.value,
+        expiresAt: Math.floor(now.value / 1_000) + lifetimeSeconds,
+      },
+      { by: personActor(session), ...(agent.value === undefined ? {} : { agent: agent.value }) },
+      env,
+    )
+    return ok(made)
+  })
+}
+
+/** Who is to approve, by all details. */
+export function approversOf(details: readonly McpCallDetail[]): Party[] {
+  return details.flatMap(({ approval }) => (approval === undefined ? [] : [approval.by]))
+}
+
+/** Succeeds if details name no other stages than the job has: such a detail would never grant. */
+export function checkStages(
+  details: readonly McpCallDetail[],
+  stages: readonly string[],
+): Result<undefined, { reason: 'invalid_request'; message: string }> {
+  const unknown = details.flatMap((d) => d.stages ?? []).find((stage) => !stages.includes(stage))
+  if (unknown === undefined) return ok()
+  return refuse({ reason: 'invalid_request', message: `expected \`${unknown}\` among the stages` })
+}
+
+/** Succeeds if every location is that of a server we have, so that no name is granted in advance. */
+async function checkLocations(
+  tx: Tx,
+  details: readonly McpCallDetail[],
+  issuer: string,
+): Promise<Result<undefined, { reason: 'unknown_server'; message: string }>> {
+  for (const location of new Set(details.flatMap((d) => d.locations))) {
+    const name = location.startsWith(`${issuer}/mcp/`)
+      ? location.slice(`${issuer}/mcp/`.length)
+      : ''
+    const server = name === '' ? undefined : await findServer(tx, name)
+    // A server is known by its identifier too; its location is by name only.
+    if (server === undefined || server.name !== name || server.state === 'withdrawn') {
+      return refuse({ reason: 'unknown_server', message: `expected a server at \`${location}\`` })
+    }
+  }
+  return ok()
+}

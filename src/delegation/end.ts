@@ -1,0 +1,157 @@
+/**
+ * How a delegation ends, or stops for a while: `suspend`, `resume`, `complete`, `revoke`.
+ *
+ * Each marks one row, whatever hangs below it: what is below no longer stands (`standing.ts`). Stopping
+ * is for the delegator, for whoever answers for the agent, and for administrators; only who could have
+ * stopped it lets it go on, and never over the head of an administrator who suspended it.
+ */
+
+import { append } from '../audit/append.ts'
+import type { Entry } from '../audit/entry.ts'
+import { resolve } from '../accountability/resolve.ts'
+import type { Clock } from '../base/clock.ts'
+import { type Result, ok, refuse } from '../base/result.ts'
+import { isAdministrator } from '../people/people-store.ts'
+import { personActor, type Session } from '../people/session.ts'
+import type { Store, Tx } from '../store/store.ts'
+import { type AskerRefusal, checkAsker } from './asker.ts'
+import type { Delegation, DelegationId } from './delegation.ts'
+import { findDelegation, lockDelegation, setState, suspendedBy } from './delegation-store.ts'
+
+/** Why a delegation did not change its state. */
+export type EndRefusal =
+  | AskerRefusal
+  | { readonly reason: 'unknown_delegation' | 'not_entitled' }
+  | { readonly reason: 'wrong_state'; readonly state: Delegation['state'] }
+
+interface Env {
+  readonly store: Store
+  readonly clock: Clock
+}
+
+/** Which delegation, and why, for the record. */
+export interface EndRequest {
+  readonly delegation: DelegationId
+  readonly reason?: string
+}
+
+/** Stops an active delegation, and all below it, until it is resumed. */
+export function suspend(
+  request: EndRequest,
+  session: Session,
+  env: Env,
+): Promise<Result<Delegation, EndRefusal>> {
+  return change(request, session, env, {
+    from: ['active'],
+    to: 'suspended',
+    entry: (common) => ({
+      ...common,
+      kind: 'delegation_suspended',
+      reason: request.reason ?? 'no reason given',
+    }),
+  })
+}
+
+/** Lets a suspended delegation go on. */
+export function resume(
+  request: EndRequest,
+  session: Session,
+  env: Env,
+): Promise<Result<Delegation, EndRefusal>> {
+  return change(request, session, env, {
+    from: ['suspended'],
+    to: 'active',
+    entry: (common) => ({ ...common, kind: 'delegation_resumed' }),
+  })
+}
+
+/** Ends a delegation whose work is done, for good. */
+export function complete(
+  request: EndRequest,
+  session: Session,
+  env: Env,
+): Promise<Result<Delegation, EndRefusal>> {
+  return change(request, session, env, {
+    from: ['active', 'suspended'],
+    to: 'completed',
+    entry: (common) => ({ ...common, kind: 'delegation_completed' }),
+  })
+}
+
+/** Takes a delegation back, for good. */
+export function revoke(
+  request: EndRequest,
+  session: Session,
+  env: Env,
+): Promise<Result<Delegation, EndRefusal>> {
+  const { reason } = request
+  return change(request, session, env, {
+    from: ['active', 'suspended', 'expired'],
+    to: 'revoked',
+    entry: (common) => ({
+      ...common,
+      kind: 'delegation_revoked',
+      ...(reason === undefined ? {} : { reason }),
+    }),
+  })
+}
+
+/** A change of state: from where, to where, and what the log says of it. */
+interface Change {
+  readonly from: readonly Delegation['state'][]
+  readonly to: Exclude<Delegation['state'], 'expired'>
+  readonly entry: (common: {
+    v: 1
+    time: number
+    by: Entry['by']
+    touches: string[]
+    delegation: DelegationId
+  }) => Entry
+}
+
+async function change(
+  request: EndRequest,
+  session: Session,
+  env: Env,
+  { from, to, entry }: Change,
+): Promise<Result<Delegation, EndRefusal>> {
+  return await env.store.transaction(async (tx) => {
+    await lockDelegation(tx, request.delegation)
+    const now = await checkAsker(tx, session)
+    if (!now.ok) return now
+    const found = await findDelegation(tx, request.delegation)
+    if (found === undefined) return refuse({ reason: 'unknown_delegation' })
+    if (!(await mayChange(tx, found, session, to))) return refuse({ reason: 'not_entitled' })
+    if (!from.includes(found.state)) return refuse({ reason: 'wrong_state', state: found.state })
+
+    const { id } = found
+    await setState(
+      tx,
+      id,
+      to === 'suspended' ? { state: to, suspendedBy: session.person } : { state: to },
+    )
+    // INVARIANT (revocation): one subject is touched; who relied on anything below relied on it too.
+    const time = env.clock.nowMilliseconds()
+    const by = personActor(session)
+    await append(tx, [entry({ v: 1, time, by, touches: [id], delegation: id })])
+    return ok({ ...found, state: to })
+  })
+}
+
+async function mayChange(
+  tx: Tx,
+  delegation: Delegation,
+  session: Session,
+  to: Change['to'],
+): Promise<boolean> {
+  if (await isAdministrator(tx, session.person)) return true
+  if (to === 'active') return (await suspendedBy(tx, delegation.id)) === session.person
+  if (session.person === delegation.person) return true
+  return to !== 'completed' && (await answersFor(tx, delegation, session))
+}
+
+async function answersFor(tx: Tx, { delegate }: Delegation, session: Session): Promise<boolean> {
+  const owned = delegate.agent ?? (`archetype:${delegate.archetype}` as const)
+  const answer = await resolve(tx, owned, Temporal.Instant.fromEpochMilliseconds(0))
+  return answer.ok && answer.value.accountable.person === session.person
+}

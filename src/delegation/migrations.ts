@@ -1,0 +1,97 @@
+/**
+ * The tables of this folder.
+ *
+ * - `delegation`: one row each. What `signed` says never changes; `agent` (once), `stage`, `state` and
+ *   `suspended_by` do.
+ * - `delegation_usage`: what was used of each limit, one row per limit from the start, so that debits
+ *   only ever update.
+ */
+
+import type { McpCallDetail } from './intent.ts'
+import type { AgentId } from '../identity/agent.ts'
+import type { DelegationId, Party } from './delegation.ts'
+import type { Id } from '../base/id.ts'
+import type { Migration } from '../store/store.ts'
+
+/** The tables of this folder, as kysely sees them. */
+export interface DelegationTables {
+  delegation: DelegationTable
+  delegation_usage: UsageTable
+}
+
+/** A row of `delegation`. */
+export interface DelegationTable {
+  id: DelegationId
+  person: Id<'per'>
+  archetype: string
+  agent: AgentId | null
+  parent: DelegationId | null
+  /** Root first. */
+  ancestors: DelegationId[]
+  purpose: string
+  details: McpCallDetail[]
+  stages: string[]
+  stage: string | null
+  stage_movers: Party[]
+  stages_reversible: boolean
+  /** Milliseconds since the Unix epoch. */
+  created_at: number
+  /** Seconds since the Unix epoch. */
+  expires_at: number
+  state: 'active' | 'suspended' | 'completed' | 'revoked'
+  suspended_by: Id<'per'> | null
+  signed: string
+}
+
+interface UsageTable {
+  delegation: DelegationId
+  /** Index of the detail that states the limit. */
+  detail: number
+  /** Which limit of the detail: `calls`, `total <path>` or `sum <tool> <path>`. */
+  counter: string
+  /** A `numeric`: decimal text. */
+  used: string
+}
+
+/** What this folder adds to the schema. */
+export const migrations: readonly Migration[] = [
+  {
+    name: 'delegation-0001',
+    up: `
+      create table delegation (
+        id text primary key,
+        person text not null,
+        archetype text not null,
+        agent text,
+        parent text references delegation (id),
+        ancestors text[] not null,
+        purpose text not null,
+        details jsonb not null,
+        stages text[] not null,
+        stage text,
+        stage_movers text[] not null,
+        stages_reversible boolean not null,
+        created_at bigint not null,
+        expires_at bigint not null,
+        state text not null check (state in ('active', 'suspended', 'completed', 'revoked')),
+        suspended_by text,
+        signed text not null,
+        check ((parent is null) = (cardinality(ancestors) = 0)),
+        check (parent is null or ancestors[cardinality(ancestors)] = parent),
+        check (stage is null or stage = any (stages)),
+        check (suspended_by is null or state = 'suspended')
+      );
+      create index delegation_person on delegation (person, id);
+      create index delegation_agent on delegation (agent) where agent is not null;
+      create index delegation_parent on delegation (parent) where parent is not null;
+
+      create table delegation_usage (
+        delegation text not null references delegation (id),
+        detail integer not null,
+        counter text not null,
+        used numeric not null default 0 check (used >= 0),
+        primary key (delegation, detail, counter)
+      );
+    `,
+  },
+]
