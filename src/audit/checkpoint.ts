@@ -1,0 +1,181 @@
+/**
+ * Signs the log's head, at most a second after an entry was committed.
+ *
+ * `runCheckpointer` runs beside every server; replicas take turns by a lock in the database. Each turn
+ * is `signCheckpoint`, whose order is the argument for *append only*: it starts from the tree that was
+ * signed last and from the high-water mark, extends it by committed entries, and refuses to sign
+ * anything that does not continue both.
+ */
+
+import { sql } from 'kysely'
+import { sha256 } from '../base/bytes.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Diagnostics } from '../base/diagnostics.ts'
+import { ok, refuse, type Result } from '../base/result.ts'
+import type { Store, Tx } from '../store/store.ts'
+import type { HighWaterMark } from './high-water-mark.ts'
+import { signNote, type NoteSigner } from './note.ts'
+import { edgeRoot, growTree, type GrowingTree } from './tile.ts'
+import { equalHashes } from './tree.ts'
+import { formatTreeHead, type TreeHead } from './tree-head.ts'
+import {
+  committedSize,
+  latestCheckpoint,
+  leafHashes,
+  loadTree,
+  writeCheckpoint,
+  writeTiles,
+} from './tree-store.ts'
+
+/** What signing needs. The log's origin is the signer's name. */
+export interface CheckpointEnv {
+  readonly store: Store
+  readonly clock: Clock
+  readonly signer: NoteSigner
+  readonly highWater: HighWaterMark
+}
+
+/** The log is not a continuation of what was signed. It does not heal by itself. */
+export interface LogRefusal {
+  readonly reason: 'log_behind' | 'log_forked'
+  readonly message: string
+}
+
+/** What came of a turn: a new tree head, or that there was nothing to sign, or another replica's turn. */
+export type Turn =
+  | { readonly outcome: 'signed'; readonly head: TreeHead; readonly behind: boolean }
+  | { readonly outcome: 'current' | 'busy' }
+
+const INTERVAL_MILLISECONDS = 500
+/** Bounds the memory and the time of one turn. */
+const MOST_LEAVES = 65_536
+/** Arbitrary and ours. */
+const TURN_LOCK = 5_027_714_483_905
+
+/**
+ * Signs until `signal` aborts. Faults are reported and tried again; a refusal ends it and is returned,
+ * and whoever runs this has to stop granting anything.
+ */
+export async function runCheckpointer(
+  env: CheckpointEnv & { readonly diagnostics: Diagnostics },
+  signal: AbortSignal,
+): Promise<Result<undefined, LogRefusal>> {
+  while (!signal.aborted) {
+    const turn = await tryTurn(env)
+    if (turn?.ok === false) {
+      const { reason, message } = turn.error
+      env.diagnostics.error('log.not_continued', new Error(message), { reason })
+      return turn
+    }
+    if (turn?.value.outcome === 'signed' && turn.value.behind) continue
+    await env.clock.sleep(INTERVAL_MILLISECONDS, signal)
+  }
+  return ok()
+}
+
+async function tryTurn(
+  env: CheckpointEnv & { readonly diagnostics: Diagnostics },
+): Promise<Result<Turn, LogRefusal> | undefined> {
+  try {
+    return await signCheckpoint(env)
+  } catch (fault) {
+    env.diagnostics.error('log.checkpoint_failed', fault)
+    return undefined
+  }
+}
+
+/** One turn: signs what was committed since the last checkpoint, if anything was. */
+export function signCheckpoint(env: CheckpointEnv): Promise<Result<Turn, LogRefusal>> {
+  return env.store.transaction(async (tx) => {
+    if (!(await takeTurn(tx))) return ok({ outcome: 'busy' })
+    const last = await latestCheckpoint(tx)
+    // Read after the lock, so that it is not smaller than what another replica signed.
+    const size = await committedSize(tx)
+    const tree = await continuation({ tx, last, size, env })
+    if (!tree.ok) return tree
+    if (size === last?.size) return ok({ outcome: 'current' })
+
+    const target = Math.min(size, tree.value.size + MOST_LEAVES)
+    const leaves = await leafHashes(tx, tree.value.size, target)
+    const grown = await growTree(tree.value, leaves, sha256)
+    const head = { size: target, root: await rootOfTree(grown.tree) }
+    await writeTiles(tx, grown.tiles)
+    // INVARIANT (append only): the mark is durable before the signature exists, so no signature is ever
+    // ahead of it. It names committed entries only: a turn that is lost is signed the same again.
+    await env.highWater.raise(head)
+    const note = await signNote(formatTreeHead(env.signer.name, head), [env.signer])
+    await writeCheckpoint(tx, { ...head, note }, env.clock.nowMilliseconds())
+    return ok({ outcome: 'signed', head, behind: target < size })
+  })
+}
+
+/**
+ * Whether the database continues what the high-water mark says was signed. Ask at start, before
+ * anything is granted: a database restored from a backup does not.
+ */
+export function checkHighWater(
+  env: Pick<CheckpointEnv, 'store' | 'highWater'>,
+): Promise<Result<undefined, LogRefusal>> {
+  return env.store.transaction(async (tx) => {
+    const last = await latestCheckpoint(tx)
+    const tree = await continuation({ tx, last, size: await committedSize(tx), env })
+    return tree.ok ? ok() : tree
+  })
+}
+
+async function takeTurn(tx: Tx): Promise<boolean> {
+  const { rows } = await sql<{ mine: boolean }>`
+    select pg_try_advisory_xact_lock(${TURN_LOCK}) as mine`.execute(tx)
+  return rows[0]?.mine === true
+}
+
+interface Standing {
+  readonly tx: Tx
+  readonly last: TreeHead | undefined
+  /** Entries that were committed. */
+  readonly size: number
+  readonly env: Pick<CheckpointEnv, 'highWater'>
+}
+
+/** The tree of the last checkpoint, if it and the committed entries continue all that was signed. */
+async function continuation(standing: Standing): Promise<Result<GrowingTree, LogRefusal>> {
+  const { tx, last, size, env } = standing
+  const mark = await env.highWater.read()
+  const signed = Math.max(last?.size ?? 0, mark?.size ?? 0)
+  if (size < signed) {
+    return refuse({ reason: 'log_behind', message: `expected ${signed} entries, got ${size}` })
+  }
+  const tree = await loadTree(tx, last?.size ?? 0)
+  if (tree === undefined || (last && !(await hasRoot(tree, last)))) {
+    return refuse({
+      reason: 'log_forked',
+      message: 'the tiles are not those that were signed last',
+    })
+  }
+  if (mark === undefined) return ok(tree)
+  const marked = await treeAt(tx, tree, mark.size)
+  if (marked === undefined || !(await hasRoot(marked, mark))) {
+    const message = `the first ${mark.size} entries are not those that were signed`
+    return refuse({ reason: 'log_forked', message })
+  }
+  return ok(tree)
+}
+
+/** The tree at another size: a prefix of the signed one, or one that committed entries lead to. */
+async function treeAt(tx: Tx, from: GrowingTree, size: number): Promise<GrowingTree | undefined> {
+  if (size < from.size) return loadTree(tx, size)
+  let tree = from
+  while (tree.size < size) {
+    const leaves = await leafHashes(tx, tree.size, Math.min(size, tree.size + MOST_LEAVES))
+    tree = (await growTree(tree, leaves, sha256)).tree
+  }
+  return tree
+}
+
+async function hasRoot(tree: GrowingTree, head: TreeHead): Promise<boolean> {
+  return equalHashes(await rootOfTree(tree), head.root)
+}
+
+function rootOfTree(tree: GrowingTree): Promise<Uint8Array> {
+  return edgeRoot(tree.edge.toReversed(), sha256)
+}

@@ -1,0 +1,90 @@
+/** Reading entries back: by place, by delegation, by what is still open. Each answer uses an index. */
+
+import { sql } from 'kysely'
+import { decodeEntry, type Entry, type EntryOf } from './entry.ts'
+import type { Db } from './tree-store.ts'
+
+/** An entry and its place in the log. */
+export interface PlacedEntry<E extends Entry = Entry> {
+  readonly index: number
+  readonly entry: E
+}
+
+/** The entries with index in [from, to), in order, at most `limit` of them: a cursor over the log. */
+export async function entriesBetween(
+  db: Db,
+  range: { readonly from: number; readonly to?: number; readonly limit?: number },
+): Promise<PlacedEntry[]> {
+  const { from, to = Number.MAX_SAFE_INTEGER, limit = 1_000 } = range
+  return placed(
+    await sql<Row>`
+      select index, entry from log_entry
+      where index >= ${from} and index < ${to} order by index limit ${limit}`.execute(db),
+  )
+}
+
+/** The entry at `index`, if the log is that long. */
+export async function entryAt(db: Db, index: number): Promise<Entry | undefined> {
+  return (await entriesBetween(db, { from: index, to: index + 1 }))[0]?.entry
+}
+
+/** A delegation and all that were made below it, parents before children; empty if it is not in the log. */
+export async function delegationTree(db: Db, root: string): Promise<string[]> {
+  const { rows } = await sql<{ delegation: string }>`
+    with recursive tree as (
+      select delegation, index from log_entry
+      where delegation = ${root} and kind = 'delegation_created'
+      union
+      select child.delegation, child.index from log_entry child
+      join tree on child.parent = tree.delegation
+      where child.kind = 'delegation_created'
+    )
+    select delegation from tree order by index`.execute(db)
+  return rows.map((row) => row.delegation)
+}
+
+/** Every entry about these delegations, in the order of the log, at most `limit` from `from` on. */
+export async function entriesOfDelegations(
+  db: Db,
+  delegations: readonly string[],
+  range: { readonly from?: number; readonly limit?: number } = {},
+): Promise<PlacedEntry[]> {
+  return placed(
+    await sql<Row>`
+      select index, entry from log_entry
+      where delegation = any(${delegations}::text[]) and index >= ${range.from ?? 0}
+      order by index limit ${range.limit ?? 10_000}`.execute(db),
+  )
+}
+
+/**
+ * Calls that were intended before the entry `before` and whose outcome is not in the log: made or not,
+ * nobody knows. At most `limit`, the oldest first.
+ */
+export async function callsWithoutOutcome(
+  db: Db,
+  before: number,
+  limit = 1_000,
+): Promise<PlacedEntry<EntryOf<'call_intended'>>[]> {
+  const entries = placed(
+    await sql<Row>`
+      select i.index, i.entry from log_entry i
+      where i.kind = 'call_intended' and i.index < ${before}
+        and not exists (select from log_entry o where o.outcome_of = i.index)
+      order by i.index limit ${limit}`.execute(db),
+  )
+  return entries.filter((e): e is PlacedEntry<EntryOf<'call_intended'>> => isIntended(e.entry))
+}
+
+interface Row {
+  index: number
+  entry: Buffer
+}
+
+function placed(result: { readonly rows: readonly Row[] }): PlacedEntry[] {
+  return result.rows.map((row) => ({ index: row.index, entry: decodeEntry(row.entry) }))
+}
+
+function isIntended(entry: Entry): boolean {
+  return entry.kind === 'call_intended'
+}
