@@ -1,7 +1,7 @@
 /** What a person who asks must be, checked in the transaction of what they ask for. */
 
 import { type Result, ok, refuse } from '../base/result.ts'
-import { findPerson, groupsOf } from '../people/people-store.ts'
+import { findGroup, findPerson, groupsOf } from '../people/people-store.ts'
 import type { Session } from '../people/session.ts'
 import type { Tx } from '../store/store.ts'
 import type { Party } from './delegation.ts'
@@ -31,3 +31,12 @@ export async function isAmong(
   const groups = await groupsOf(tx, session.person)
   return groups.some((group) => parties.includes(group))
 }
+
+/** Whether the person administers the installation. */
+export async function isAdministrator(tx: Tx, session: Session): Promise<boolean> {
+  const administrators = await findGroup(tx, ADMINISTRATORS)
+  return administrators !== undefined && (await isAmong(tx, session, [administrators.id]))
+}
+
+/** The group that the first start of an installation makes. */
+const ADMINISTRATORS = 'administrators'

@@ -11,10 +11,9 @@ import type { Entry } from '../audit/entry.ts'
 import { resolve } from '../accountability/resolve.ts'
 import type { Clock } from '../base/clock.ts'
 import { type Result, ok, refuse } from '../base/result.ts'
-import { isAdministrator } from '../people/people-store.ts'
 import { personActor, type Session } from '../people/session.ts'
 import type { Store, Tx } from '../store/store.ts'
-import { type AskerRefusal, checkAsker } from './asker.ts'
+import { type AskerRefusal, checkAsker, isAdministrator } from './asker.ts'
 import type { Delegation, DelegationId } from './delegation.ts'
 import { findDelegation, lockDelegation, setState, suspendedBy } from './delegation-store.ts'
 
@@ -144,7 +143,7 @@ async function mayChange(
   session: Session,
   to: Change['to'],
 ): Promise<boolean> {
-  if (await isAdministrator(tx, session.person)) return true
+  if (await isAdministrator(tx, session)) return true
   if (to === 'active') return (await suspendedBy(tx, delegation.id)) === session.person
   if (session.person === delegation.person) return true
   return to !== 'completed' && (await answersFor(tx, delegation, session))

@@ -67,7 +67,7 @@ const argumentPath = z
   .max(300)
   .refine((path) => parseArgumentPath(path) !== undefined, 'expected a path such as `to[].email`')
 
-const action = z
+const actionSchema = z
   .string()
   .max(300)
   .refine(isAction, 'expected a method, with the name of the one tool, prompt or template')
@@ -86,7 +86,7 @@ const detail = z
     type: z.literal('mcp_call'),
     /** Resource URIs of single servers: `<issuer>/mcp/<server>`. */
     locations: z.array(z.string().min(1).max(500)).min(1).max(16),
-    actions: z.array(action).min(1).max(64),
+    actions: z.array(actionSchema).min(1).max(64),
     /** By what `argumentsKey` says of the action, then by argument path. */
     arguments: z.record(z.string().max(300), z.record(argumentPath, condition)).exactOptional(),
     /** The stages in which it grants; all if absent. */

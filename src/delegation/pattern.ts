@@ -13,14 +13,14 @@ const MAX_VALUE = 4_096
 
 /** Whether `pattern` can be used: well-formed text with at most 16 `*`. */
 export function isPattern(pattern: string): boolean {
-  return pattern !== '' && [...pattern].filter((c) => c === STAR).length <= MAX_STARS
+  return pattern !== '' && Array.from(pattern).filter((c) => c === STAR).length <= MAX_STARS
 }
 
 /** Whether `value` matches. */
 export function matches(pattern: string, value: string): boolean {
   if (value.length > MAX_VALUE || value.split('/').some((s) => s === '.' || s === '..'))
     return false
-  return accepts([...pattern], [...value], (c) => HARMLESS.test(c))
+  return accepts(Array.from(pattern), Array.from(value), (c) => HARMLESS.test(c))
 }
 
 /**
@@ -28,7 +28,7 @@ export function matches(pattern: string, value: string): boolean {
  * as a text in which a star is a run of characters that only a star of `outer` can take.
  */
 export function containsPattern(outer: string, inner: string): boolean {
-  return accepts([...outer], [...inner], (c) => c === STAR || HARMLESS.test(c))
+  return accepts(Array.from(outer), Array.from(inner), (c) => c === STAR || HARMLESS.test(c))
 }
 
 /** Runs the pattern as an automaton over the text, with the set of all positions it can be in. */

@@ -35,6 +35,8 @@ export function holds(value: Json, predicate: Predicate): boolean {
       return typeof value === 'string' && hostOf(value) === predicate.operand
     case 'pattern':
       return typeof value === 'string' && matches(predicate.operand, value)
+    default:
+      throw unknown(predicate)
   }
 }
 
@@ -65,12 +67,18 @@ function implies(given: Predicate, wanted: Predicate): boolean {
       return wanted.name === 'host' && given.operand === wanted.operand
     case 'pattern':
       return wanted.name === 'pattern' && containsPattern(wanted.operand, given.operand)
+    default:
+      throw unknown(given)
   }
 }
 
 /** A finite choice is contained if each value is; but repeated often enough it exceeds any sum. */
 function allow(values: readonly Scalar[], wanted: Predicate): boolean {
   return wanted.name !== 'sum' && values.every((value) => holds(value, wanted))
+}
+
+function unknown(predicate: never): TypeError {
+  return new TypeError(`expected a predicate, got \`${JSON.stringify(predicate)}\``)
 }
 
 function isBelow(value: string, prefix: string): boolean {

@@ -10,11 +10,10 @@
 
 import { type KeyObject } from 'node:crypto'
 import * as z from 'zod'
-import { canonicalJson, type Json, type JsonObject } from '../base/canonical-json.ts'
+import { canonicalJson, type JsonObject } from '../base/canonical-json.ts'
 import { idSchema } from '../base/id.ts'
 import { type Result, ok, refuse } from '../base/result.ts'
 import type { Sealed } from '../audit/entry.ts'
-import type { AgentId } from '../identity/agent.ts'
 import { signJws, verifyJws } from '../keys/jws.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import {
@@ -160,36 +159,35 @@ export function verifyTree(tree: Tree, env: Env): Result<DelegationClaims, Inval
 
 /** Whether what the row says is what was signed. The agent may have been claimed since. */
 export function isAsSigned(row: Delegation, signed: DelegationClaims): boolean {
-  return (
-    canonicalJson(termsOf(row)) ===
-      canonicalJson({
-        ...{
-          id: signed.jti,
-          person: signed.sub,
-          parent: signed.parent,
-          archetype: signed.archetype,
-        },
-        ...{ createdAt: signed.iat, expiresAt: signed.exp, details: signed.authorization_details },
-        ...{ stages: signed.stages, stageMovers: signed.stage_movers },
-        stagesReversible: signed.stages_reversible,
-      }) && isBoundAsSigned(row.delegate.agent, signed)
-  )
-}
-
-function termsOf(row: Delegation): JsonObject {
-  const { id, person, parent, details, stages, stageMovers, stagesReversible, expiresAt } = row
-  const createdAt = Math.floor(row.createdAt / 1_000)
-  const { archetype } = row.delegate
-  return {
-    ...{ id, person, parent, archetype, createdAt, expiresAt, details },
-    ...{ stages, stageMovers, stagesReversible },
+  const stated: JsonObject = {
+    id: row.id,
+    person: row.person,
+    parent: row.parent,
+    archetype: row.delegate.archetype,
+    createdAt: Math.floor(row.createdAt / 1_000),
+    expiresAt: row.expiresAt,
+    details: row.details,
+    stages: row.stages,
+    stageMovers: row.stageMovers,
+    stagesReversible: row.stagesReversible,
   }
+  const meant: JsonObject = {
+    id: signed.jti,
+    person: signed.sub,
+    parent: signed.parent,
+    archetype: signed.archetype,
+    createdAt: signed.iat,
+    expiresAt: signed.exp,
+    details: signed.authorization_details,
+    stages: signed.stages,
+    stageMovers: signed.stage_movers,
+    stagesReversible: signed.stages_reversible,
+  }
+  return canonicalJson(stated) === canonicalJson(meant) && isBoundAsSigned(row, signed)
 }
 
-function isBoundAsSigned(
-  agent: AgentId | undefined,
-  { may_act: mayAct }: DelegationClaims,
-): boolean {
+function isBoundAsSigned({ delegate }: Delegation, { may_act: mayAct }: DelegationClaims): boolean {
   if (!('sub' in mayAct)) return true
+  const { agent } = delegate
   return agent !== undefined && mayAct.sub.endsWith(`/${agent.slice('agt_'.length)}`)
 }

@@ -7,16 +7,19 @@
  */
 
 import { type Result, ok, refuse } from '../base/result.ts'
+import { findPerson } from '../people/people-store.ts'
 import type { Tx } from '../store/store.ts'
 import type { AgentId } from '../identity/agent.ts'
 import type { Delegation, DelegationId, DelegationState } from './delegation.ts'
-import { type Db, readBranch } from './delegation-store.ts'
+import { readBranch } from './delegation-store.ts'
 
 /** A delegation and what stands above it. */
 export interface Tree {
   readonly delegation: Delegation
   /** Root first, the parent last; empty for a root. */
   readonly ancestors: readonly Delegation[]
+  /** Whether the person whose authority it is may still have any. */
+  readonly personActive: boolean
   /** The effective state by the database's clock when it was loaded: the first above that is not active. */
   readonly state: DelegationState
 }
@@ -28,11 +31,12 @@ export interface NotStanding {
     | 'delegation_completed'
     | 'delegation_revoked'
     | 'delegation_expired'
+    | 'person_inactive'
   readonly delegation: DelegationId
 }
 
-/** Loads a delegation with its ancestors by one statement; undefined if there is none. */
-export async function loadTree(tx: Tx | Db, id: DelegationId): Promise<Tree | undefined> {
+/** Loads a delegation with its ancestors; undefined if there is none. */
+export async function loadTree(tx: Tx, id: DelegationId): Promise<Tree | undefined> {
   const branch = await readBranch(tx, id)
   const delegation = branch.at(-1)
   if (delegation === undefined) return undefined
@@ -40,7 +44,9 @@ export async function loadTree(tx: Tx | Db, id: DelegationId): Promise<Tree | un
     throw new Error(`expected ${delegation.ancestors.length} ancestors of \`${id}\``)
   }
   const state = branch.find((node) => node.state !== 'active')?.state ?? 'active'
-  return { delegation, ancestors: branch.slice(0, -1), state }
+  const person = await findPerson(tx, delegation.person)
+  const personActive = person?.active === true
+  return { delegation, ancestors: branch.slice(0, -1), personActive, state }
 }
 
 /**
@@ -53,6 +59,8 @@ export function standing(tree: Tree, nowSeconds: number): Result<undefined, NotS
     if (state !== 'active') return refuse({ reason: `delegation_${state}`, delegation: id })
     if (nowSeconds >= expiresAt) return refuse({ reason: 'delegation_expired', delegation: id })
   }
+  // Nothing stands that somebody delegated who is no longer there.
+  if (!tree.personActive) return refuse({ reason: 'person_inactive', delegation: rootOf(tree).id })
   return ok()
 }
 
