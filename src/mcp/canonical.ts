@@ -1,0 +1,216 @@
+/**
+ * One spelling for what a call reaches: paths, URIs, hosts, addresses, accounts, amounts.
+ *
+ * Call `checkSinks` with a tool's declared sinks. A value that a server could take for something other
+ * than what it says is refused and never repaired: a rule about `/clients/1042` means nothing if
+ * `/clients/1042/../2077`, `/clients//1042` or a look-alike slash arrives at the same file.
+ */
+
+import type { Json, JsonObject } from '../base/canonical-json.ts'
+import { ok, refuse, type Result } from '../base/result.ts'
+import { isObject } from './message.ts'
+
+/** What a sink holds; each kind has one canonical spelling. */
+export type SinkKind = 'path' | 'email' | 'url' | 'account' | 'amount' | 'id'
+
+/** A place in a tool's arguments that says what the call reaches. */
+export interface Sink {
+  /** Members joined by `.`, `[]` for every item: `edits[].path`. */
+  readonly path: string
+  readonly kind: SinkKind
+}
+
+/** A value that has more than one reading. `at` is the place in the arguments. */
+export interface Ambiguous {
+  readonly reason: 'argument_ambiguous'
+  readonly at: string
+  readonly message: string
+}
+
+/** Checks the value, or every value, that stands at each sink. Absent members are no sinks. */
+export function checkSinks(args: JsonObject, sinks: readonly Sink[]): Result<undefined, Ambiguous> {
+  for (const sink of sinks) {
+    for (const { at, value } of valuesAt(args, sink.path)) {
+      const expected = CHECKS[sink.kind](value)
+      if (expected !== undefined) {
+        return refuse({ reason: 'argument_ambiguous', at, message: `expected ${expected}` })
+      }
+    }
+  }
+  return ok()
+}
+
+/** The values at a sink's path, with the concrete place of each (`edits[1].path`). */
+export function valuesAt(
+  args: JsonObject,
+  path: string,
+): { readonly at: string; readonly value: Json }[] {
+  let found: { at: string; value: Json }[] = [{ at: '', value: args }]
+  for (const step of path.split(/\.|(?=\[\])/)) {
+    found = found.flatMap(({ at, value }) => {
+      if (step === '[]') {
+        if (!Array.isArray(value)) return []
+        return value.map((item: Json, i) => ({ at: `${at}[${i}]`, value: item }))
+      }
+      const member = isObject(value) && Object.hasOwn(value, step) ? value[step] : undefined
+      if (member === undefined) return []
+      return [{ at: at === '' ? step : `${at}.${step}`, value: member }]
+    })
+  }
+  return found
+}
+
+/** Whether `path` is written as a sink's path must be. */
+export function isSinkPath(path: string): boolean {
+  return /^[^.[\]]+(?:\[\])*(?:\.[^.[\]]+(?:\[\])*)*$/.test(path) && path.length <= 300
+}
+
+/** For each kind: what was expected, or undefined when the value is canonical. */
+const CHECKS: Readonly<Record<SinkKind, (value: Json) => string | undefined>> = {
+  path: (value) => textual(value, pathFault),
+  email: (value) => textual(value, emailFault),
+  url: (value) => textual(value, uriFault),
+  account: (value) => textual(value, accountFault),
+  id: (value) => (Number.isSafeInteger(value) ? undefined : textual(value, idFault)),
+  amount: amountFault,
+}
+
+/** Checks one value on its own; for callers that hold it without arguments around it. */
+export function isCanonical(kind: SinkKind, value: Json): boolean {
+  return CHECKS[kind](value) === undefined
+}
+
+function textual(value: Json, fault: (text: string) => string | undefined): string | undefined {
+  return typeof value === 'string' ? fault(value) : 'a text'
+}
+
+/** Control, format (bidirectional overrides, zero width), separator and unassigned characters. */
+const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]/u
+/** Characters outside ASCII that compatibility normalisation turns into what steers a path or a host. */
+const STEERING = /[./\\:~%@#?]/
+
+/** A character that other software may fold to one of `STEERING`, or text that is not in NFC. */
+function lookAlike(text: string): boolean {
+  if (/^[ -~]*$/.test(text)) return false
+  if (text.normalize('NFC') !== text) return true
+  for (const character of text) {
+    if (character > '\x7f' && STEERING.test(character.normalize('NFKC'))) return true
+  }
+  return /[\u2044\u2215\u29f8\u2216\u29f5]/.test(text)
+}
+
+/** A path, absolute or relative, with `/` between its segments and only one way to write it. */
+function pathFault(text: string): string | undefined {
+  if (text.length === 0 || new TextEncoder().encode(text).length > 4_096) {
+    return 'a path of 1 to 4096 bytes'
+  }
+  if (INVISIBLE.test(text)) return 'a path of visible characters'
+  if (lookAlike(text)) return 'a path in normal form without look-alikes'
+  if (text.includes('\\')) return 'a path without `\\`'
+  // Servers differ in whether they decode it.
+  if (/%[0-9a-fA-F]{2}/.test(text)) return 'a path without percent-encoding'
+  // Expanded to somebody's home, a drive, a stream, a variable.
+  if (text.startsWith('~') || text.includes(':') || text.includes('$')) {
+    return 'a path without `~`, `:` and `$`'
+  }
+  if (text === '/') return undefined
+  for (const segment of text.slice(text.startsWith('/') ? 1 : 0).split('/')) {
+    if (segment === '' || segment === '.' || segment === '..') {
+      return 'a path without empty, `.` and `..` segments'
+    }
+    // Windows drops them.
+    if (/[. ]$/.test(segment) || segment.startsWith(' ')) {
+      return 'segments that neither start nor end in a space nor end in a dot'
+    }
+    if (new TextEncoder().encode(segment).length > 255) return 'segments of at most 255 bytes'
+  }
+  return undefined
+}
+
+/** A host name or address as WHATWG URL writes it: lower case, ASCII, no trailing dot, no odd numbers. */
+function hostFault(host: string): string | undefined {
+  const address = host.startsWith('[')
+  if (
+    !address &&
+    !/^(?=.{1,253}$)[a-z0-9](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_](?:[a-z0-9_-]{0,62}))*$/.test(host)
+  ) {
+    return 'a host name in lower-case ASCII without a trailing dot'
+  }
+  const url = URL.parse(`http://${host}/`)
+  // `127.1`, `0x7f.1` and `2130706433` are other spellings of one address.
+  return url?.host === host ? undefined : 'a host in its usual spelling'
+}
+
+/** A URI that is its own normal form (RFC 3986 §6.2.2) and names no user. */
+function uriFault(text: string): string | undefined {
+  if (text.length > 4_096 || !/^[!-~]+$/.test(text))
+    return 'a URI of at most 4096 visible ASCII characters'
+  const url = URL.parse(text)
+  if (url === null || url.href !== text) return 'a URI in normal form'
+  // RFC 3986 §3.2.1: what stands before `@` passes for a host to the eye.
+  if (url.username !== '' || url.password !== '' || /^[a-z0-9+.-]+:\/\/[^/?#]*@/.test(text)) {
+    return 'a URI without user information'
+  }
+  if (/[\\^`{|}"<>]/.test(text)) return 'a URI of URI characters'
+  for (const [encoded] of text.matchAll(/%.{0,2}/g)) {
+    // RFC 3986 §2.1, §6.2.2.2: upper-case digits, nothing encoded that need not be.
+    if (!/^%[0-9A-F]{2}$/.test(encoded)) return 'percent-encoding in upper case'
+    const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16))
+    if (/[A-Za-z0-9\-._~\0]/.test(character)) return 'nothing encoded that need not be'
+  }
+  if (/%(?:2F|5C)/.test(url.pathname)) return 'no encoded `/` or `\\` in a path'
+  const web = ['http:', 'https:', 'ws:', 'wss:', 'ftp:'].includes(url.protocol)
+  if (web) {
+    const fault = hostFault(url.hostname)
+    if (fault !== undefined) return fault
+  }
+  const path = url.pathname.replace(/\/$/, '').replace(/^\//, '')
+  const hierarchical = web || text.startsWith(`${url.protocol}//`)
+  if (hierarchical && path !== '' && path.split('/').some((s) => s === '' || /^\.\.?$/.test(s))) {
+    return 'a URI without empty, `.` and `..` segments'
+  }
+  if (url.protocol === 'file:') {
+    let decoded: string
+    try {
+      decoded = decodeURIComponent(url.pathname)
+    } catch {
+      return 'a file path in UTF-8'
+    }
+    return url.host === '' ? pathFault(decoded) : 'a file URI without a host'
+  }
+  return undefined
+}
+
+/** One mailbox, bare and in lower case (RFC 5321 §4.1.2 dot-string), nothing that routes further. */
+function emailFault(text: string): string | undefined {
+  const [, local, domain] =
+    /^([a-z0-9!#$&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$&'*+/=?^_`{|}~-]+)*)@([^@]+)$/.exec(
+      text.length <= 254 ? text : '',
+    ) ?? []
+  if (local === undefined || domain === undefined || local.length > 64 || local.includes('!')) {
+    return 'one address in lower-case ASCII'
+  }
+  if (!domain.includes('.') || /^[\d.]+$/.test(domain)) return 'an address at a domain name'
+  return hostFault(domain)
+}
+
+/** An account number without the spaces and signs that people put in. */
+function accountFault(text: string): string | undefined {
+  return /^[A-Z0-9]{2,64}$/.test(text) ? undefined : 'an account of upper-case letters and digits'
+}
+
+function idFault(text: string): string | undefined {
+  return /^[!-~]{1,256}$/.test(text) ? undefined : 'an id of 1 to 256 visible ASCII characters'
+}
+
+/** An amount that can be summed exactly: not negative, at most four decimals, below 10^11. */
+function amountFault(value: Json): string | undefined {
+  const expected = 'an amount from 0 to 10^11 with at most four decimals'
+  if (typeof value === 'string') {
+    return /^(?:0|[1-9]\d{0,10})(?:\.\d{1,4})?$/.test(value) ? undefined : expected
+  }
+  if (typeof value !== 'number' || !(value >= 0) || value >= 1e11 || Object.is(value, -0)) {
+    return expected
+  }
+  return Math.round(value * 10_000) / 10_000 === value ? undefined : expected
+}

@@ -1,0 +1,395 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import type { Json, JsonObject } from '../base/canonical-json.ts'
+import { compileSchema, conforms } from './schema.ts'
+
+type Row = readonly [name: string, schema: JsonObject, good: readonly Json[], bad: readonly Json[]]
+
+const editFile: JsonObject = {
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  type: 'object',
+  properties: {
+    path: { type: 'string' },
+    edits: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: { oldText: { type: 'string' }, newText: { type: 'string' } },
+        required: ['oldText', 'newText'],
+      },
+    },
+    dryRun: { type: 'boolean', default: false },
+  },
+  required: ['path', 'edits'],
+}
+
+const rows: readonly Row[] = [
+  [
+    'a published tool',
+    editFile,
+    [
+      { path: '/a', edits: [] },
+      { path: '/a', edits: [{ oldText: 'x', newText: 'y' }], dryRun: true },
+    ],
+    [{}, { path: 1, edits: [] }, { path: '/a', edits: {} }, [], null, { path: '/a' }],
+  ],
+  [
+    'what no schema speaks of is refused though additionalProperties is unset',
+    editFile,
+    [],
+    [
+      { path: '/a', edits: [], mode: 7 },
+      { path: '/a', edits: [{ oldText: 'x', newText: 'y', path: '/b' }] },
+      { path: '/a', edits: [], toString: 1 },
+    ],
+  ],
+  ['an object without properties holds none', { type: 'object' }, [{}], [{ a: 1 }]],
+  ['a list without items holds none', { type: 'array' }, [[]], [[1], {}]],
+  [
+    'additionalProperties: true',
+    { type: 'object', additionalProperties: true },
+    [{ a: { b: [1] } }],
+    [[]],
+  ],
+  [
+    'additionalProperties with a schema',
+    { properties: { id: {} }, additionalProperties: { type: 'string' } },
+    [{ id: 1, a: 'x' }, { id: { deep: [1] } }],
+    [{ a: 1 }, { a: {} }],
+  ],
+  [
+    'additionalProperties: false',
+    { properties: { a: {} }, additionalProperties: false },
+    [{ a: 1 }],
+    [{ b: 1 }],
+  ],
+  [
+    'the empty schema means anything',
+    { properties: { a: {}, b: true, c: { description: 'x' } } },
+    [{ a: [{ x: 1 }], b: {}, c: { y: 2 } }],
+    [{ d: 1 }],
+  ],
+  ['false', { properties: { a: false } }, [{}], [{ a: 1 }]],
+  ['types', { type: ['integer', 'null'] }, [1, 1.0, null, -0], [1.5, '1', true, [], {}]],
+  [
+    'number and integer',
+    { properties: { n: { type: 'number' }, i: { type: 'integer' } } },
+    [{ n: 1.5, i: 2 }],
+    [{ i: 2.5 }, { n: '1' }],
+  ],
+  [
+    'enum with compound values',
+    { enum: ['a', 1, { x: [1, { y: 2 }] }] },
+    ['a', 1, { x: [1, { y: 2 }] }],
+    ['b', { x: [1] }, { x: [1, { y: 2, z: 3 }] }, '1'],
+  ],
+  ['const', { const: { a: null } }, [{ a: null }], [{ a: 0 }, {}, null]],
+  [
+    'bounds',
+    { minimum: 1, maximum: 3, exclusiveMaximum: 3, multipleOf: 0.5 },
+    [1, 2.5, 'x'],
+    [0, 3, 1.2],
+  ],
+  ['exclusiveMinimum', { exclusiveMinimum: 0 }, [0.1], [0, -1]],
+  [
+    'lengths count code points',
+    { minLength: 2, maxLength: 3 },
+    ['ab', '😀😀😀', 12],
+    ['a', '😀', 'abcd', ''],
+  ],
+  ['pattern', { pattern: '^[a-z]+$' }, ['abc', 5], ['Abc', '', 'abc1']],
+  [
+    'items',
+    { items: { type: 'string' }, minItems: 1, maxItems: 2, uniqueItems: true },
+    [['a'], ['a', 'b']],
+    [[], ['a', 'a'], ['a', 'b', 'c'], [1]],
+  ],
+  [
+    'uniqueItems by value',
+    { items: {}, uniqueItems: true },
+    [[{ a: 1, b: 2 }, { a: 1 }]],
+    [
+      [
+        { a: 1, b: 2 },
+        { b: 2, a: 1 },
+      ],
+      [1, 1.0],
+    ],
+  ],
+  [
+    'prefixItems',
+    { prefixItems: [{ type: 'string' }, { type: 'number' }] },
+    [['a'], ['a', 1], []],
+    [['a', 1, 2], [1]],
+  ],
+  [
+    'prefixItems and items',
+    { prefixItems: [{ type: 'string' }], items: { type: 'number' } },
+    [['a', 1, 2]],
+    [['a', 'b']],
+  ],
+  [
+    'items as a list (draft-07)',
+    { items: [{ type: 'string' }], additionalItems: { type: 'number' } },
+    [['a', 1]],
+    [['a', 'b'], [1]],
+  ],
+  ['items as a list alone', { items: [{ type: 'string' }] }, [['a']], [['a', 'b']]],
+  ['additionalItems: false', { items: [{}], additionalItems: false }, [[1]], [[1, 2]]],
+  [
+    'patternProperties',
+    { patternProperties: { '^x_': { type: 'number' } } },
+    [{ x_a: 1 }],
+    [{ x_a: '1' }, { y: 1 }],
+  ],
+  [
+    'propertyNames',
+    { propertyNames: { pattern: '^[a-z]+$' }, additionalProperties: { type: 'number' } },
+    [{ a: 1 }],
+    [{ A: 1 }],
+  ],
+  [
+    'required is about own members',
+    { properties: { constructor: {} }, required: ['constructor'] },
+    [{ constructor: 1 }],
+    [{}],
+  ],
+  [
+    'dependentRequired',
+    { properties: { a: {}, b: {} }, dependentRequired: { a: ['b'] } },
+    [{ b: 1 }, { a: 1, b: 1 }, {}],
+    [{ a: 1 }],
+  ],
+  [
+    'sizes of objects',
+    { additionalProperties: true, minProperties: 1, maxProperties: 2 },
+    [{ a: 1 }],
+    [{}, { a: 1, b: 2, c: 3 }],
+  ],
+  [
+    'allOf: each part speaks of its own',
+    {
+      allOf: [
+        { properties: { a: { type: 'number' } }, required: ['a'] },
+        { properties: { b: {} } },
+      ],
+    },
+    [{ a: 1 }, { a: 1, b: 2 }],
+    [{ b: 2 }, { a: 1, c: 3 }],
+  ],
+  [
+    'anyOf: only what held speaks',
+    {
+      anyOf: [
+        { properties: { kind: { const: 'a' }, x: {} }, required: ['kind'] },
+        { properties: { kind: { const: 'b' }, y: {} }, required: ['kind'] },
+      ],
+    },
+    [
+      { kind: 'a', x: 1 },
+      { kind: 'b', y: 1 },
+    ],
+    [{ kind: 'a', y: 1 }, { kind: 'c' }, {}],
+  ],
+  [
+    'oneOf',
+    { oneOf: [{ type: 'string' }, { type: 'number', minimum: 5 }, { type: 'number', maximum: 5 }] },
+    ['x', 4, 6],
+    [5, null],
+  ],
+  [
+    'oneOf is judged as the standard judges it: an undeclared member does not make an alternative fail',
+    {
+      oneOf: [
+        { properties: { p: { properties: { a: {} } } } },
+        { properties: { p: { properties: { b: {} } } } },
+      ],
+    },
+    [],
+    [{ p: { a: 1 } }, {}],
+  ],
+  ['not', { type: 'string', not: { enum: ['root', 'admin'] } }, ['user'], ['root', 1]],
+  [
+    'not speaks of nothing',
+    { not: { properties: { a: false }, required: ['a'] } },
+    [{}],
+    [{ b: 1 }, { a: 1 }],
+  ],
+  [
+    'if then else',
+    {
+      properties: { kind: { type: 'string' } },
+      required: ['kind'],
+      if: { properties: { kind: { const: 'file' } } },
+      then: { properties: { path: { type: 'string' } }, required: ['path'] },
+      else: { properties: { url: { type: 'string' } } },
+    },
+    [{ kind: 'file', path: '/a' }, { kind: 'web', url: 'x' }, { kind: 'web' }],
+    [{ kind: 'file' }, { kind: 'file', path: '/a', url: 'x' }, { kind: 'web', path: '/a' }],
+  ],
+  [
+    'if without else demands and speaks of nothing',
+    { if: { required: ['a'] }, then: { properties: { a: {} } } },
+    [{ a: 1 }, {}],
+    [{ b: 1 }],
+  ],
+  [
+    'references, recursive ones too',
+    {
+      $defs: {
+        node: {
+          type: 'object',
+          properties: {
+            name: { type: 'string' },
+            'a/b~c': {},
+            children: { type: 'array', items: { $ref: '#/$defs/node' } },
+          },
+        },
+      },
+      $ref: '#/$defs/node',
+      properties: { extra: { $ref: '#/$defs/node/properties/a~1b~0c' } },
+    },
+    [{ name: 'a', children: [{ name: 'b', children: [] }], extra: 1 }],
+    [{ name: 'a', children: [{ nom: 'b' }] }, { name: 1 }],
+  ],
+  [
+    'a reference to the root',
+    { properties: { next: { $ref: '#' } } },
+    [{ next: { next: {} } }],
+    [{ next: { prev: 1 } }],
+  ],
+  [
+    'a reference into a list',
+    { properties: { a: { anyOf: [{ type: 'string' }] }, b: { $ref: '#/properties/a/anyOf/0' } } },
+    [{ b: 'x' }],
+    [{ b: 1 }],
+  ],
+  [
+    'format and x- keywords demand nothing',
+    { type: 'string', format: 'email', 'x-mcp-header': 'To' },
+    ['nobody'],
+    [1],
+  ],
+  [
+    'unevaluatedProperties: false is the rule anyway',
+    { properties: { a: {} }, unevaluatedProperties: false },
+    [{ a: 1 }],
+    [{ b: 1 }],
+  ],
+]
+
+for (const [name, schema, good, bad] of rows) {
+  test(name, () => {
+    for (const value of good)
+      assert.deepEqual(
+        conforms(value, schema),
+        { ok: true, value: undefined },
+        JSON.stringify(value),
+      )
+    for (const value of bad) {
+      const got = conforms(value, schema)
+      assert.ok(!got.ok && got.error.reason === 'arguments_invalid', JSON.stringify(value))
+    }
+  })
+}
+
+test('a refusal says where and what, and never the value', () => {
+  const at = (value: Json): unknown => {
+    const got = conforms(value, editFile)
+    return got.ok ? undefined : { at: got.error.at, message: got.error.message }
+  }
+  assert.deepEqual(at({ path: '/a', edits: [{ oldText: 'x', newText: 5 }] }), {
+    at: 'edits[0].newText',
+    message: 'expected string',
+  })
+  assert.deepEqual(at({ path: '/a', edits: [{ oldText: 'x', newText: 'y', secret: 'hunter2' }] }), {
+    at: 'edits[0].secret',
+    message: 'expected only what the schema declares',
+  })
+  assert.deepEqual(at({ edits: [] }), { at: '', message: 'expected a member `path`' })
+})
+
+test('schemas that cannot be enforced', () => {
+  const cases: readonly (readonly [schema: JsonObject, at: string])[] = [
+    [{ properties: { a: { type: 'string', contains: {} } } }, '/properties/a/contains'],
+    [{ nullable: true }, '/nullable'],
+    [{ dependencies: {} }, '/dependencies'],
+    [{ dependentSchemas: {} }, '/dependentSchemas'],
+    [{ unevaluatedProperties: true }, '/unevaluatedProperties'],
+    [{ unevaluatedItems: {} }, '/unevaluatedItems'],
+    [{ $dynamicRef: '#a' }, '/$dynamicRef'],
+    [{ $ref: 'https://example.com/schema' }, '/$ref'],
+    [{ $ref: '#/$defs/missing' }, '/$ref'],
+    [{ $ref: '#anchor' }, '/$ref'],
+    [{ $ref: '#/%zz' }, '/$ref'],
+    [{ $ref: '#/__proto__' }, '/$ref'],
+    [{ $schema: 'http://json-schema.org/draft-04/schema#' }, '/$schema'],
+    [{ properties: { a: { $id: 'https://elsewhere/' } } }, '/properties/a'],
+    [{ exclusiveMinimum: true, minimum: 1 }, '/exclusiveMinimum'],
+    [{ type: 'file' }, '/type'],
+    [{ type: 5 }, '/type'],
+    [{ enum: 'a' }, '/enum'],
+    [{ required: 'a' }, '/required'],
+    [{ required: [1] }, '/required'],
+    [{ pattern: '(a)\\1' }, '/pattern'],
+    [{ patternProperties: { '(?<=a)b': {} } }, '/patternProperties'],
+    [{ minLength: -1 }, '/minLength'],
+    [{ anyOf: [] }, '/anyOf'],
+    [{ anyOf: [5] }, '/anyOf/0'],
+    [{ properties: [] }, '/properties'],
+    [{ properties: { 'a/b': 7 } }, '/properties/a~1b'],
+    [{ uniqueItems: 1 }, '/uniqueItems'],
+    [{ $ref: '#' }, ''],
+    [
+      {
+        $defs: { a: { allOf: [{ $ref: '#/$defs/b' }] }, b: { $ref: '#/$defs/a' } },
+        properties: { x: { $ref: '#/$defs/a' } },
+      },
+      '',
+    ],
+  ]
+  for (const [schema, at] of cases) {
+    const got = compileSchema(schema)
+    assert.ok(!got.ok, JSON.stringify(schema))
+    assert.deepEqual(
+      { reason: got.error.reason, at: got.error.at },
+      { reason: 'schema_unsupported', at },
+    )
+    assert.equal(conforms({}, schema).ok, false)
+  }
+})
+
+test('a loop that other compilation orders would hide', () => {
+  // c applies b both to a member and in place, b applies c in place: the order of keywords must not matter.
+  const defs = (c: JsonObject): JsonObject => ({
+    $defs: { b: { $ref: '#/$defs/c' }, c },
+    properties: { x: { $ref: '#/$defs/c' } },
+  })
+  const b = { $ref: '#/$defs/b' }
+  for (const c of [
+    { properties: { p: b }, allOf: [b] },
+    { allOf: [b], properties: { p: b } },
+  ]) {
+    assert.equal(compileSchema(defs(c)).ok, false)
+  }
+})
+
+test('costs are bounded: alternatives that multiply, deep schemas, patterns on long texts', () => {
+  const doubling: Record<string, JsonObject> = { d0: { type: 'string' } }
+  for (let i = 1; i <= 40; i++) {
+    doubling[`d${i}`] = { anyOf: [{ $ref: `#/$defs/d${i - 1}` }, { $ref: `#/$defs/d${i - 1}` }] }
+  }
+  const exploding = { $defs: doubling, $ref: '#/$defs/d40' }
+  assert.equal(conforms(5, exploding).ok, false)
+  assert.equal(conforms('x', exploding).ok, false)
+  assert.equal(
+    conforms('x', { not: exploding }).ok,
+    false,
+    'an unfinished check is no failed check',
+  )
+  assert.equal(conforms('x', { not: { pattern: '(?:[a-y]{0,500}){4}z' } }).ok, true)
+  assert.equal(conforms('x'.repeat(50_000), { not: { pattern: '(?:[a-y]{0,500}){4}z' } }).ok, false)
+  let deep: JsonObject = {}
+  for (let i = 0; i < 200; i++) deep = { properties: { a: deep } }
+  assert.equal(compileSchema(deep).ok, false)
+})
