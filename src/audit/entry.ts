@@ -5,6 +5,9 @@
  * values never stand in it: they lie beside the log and the entry holds their salted digest
  * (`Sealed`), so that erasing them breaks no proof.
  *
+ * `time` and the `expiresAt` of an intended call are milliseconds since the Unix epoch; every other
+ * `expiresAt` is in seconds, as on the wire (RFC 7519 §2).
+ *
  * Two members carry the *one instant* invariant, so that an auditor can check it from the log alone:
  * a change names the subjects whose state it `touches`; an intended call names the log size its facts
  * were `readAt` and the subjects it `relied` on. No entry with index in [readAt, own index) touches
@@ -14,7 +17,7 @@
 import * as z from 'zod'
 import { canonicalJson, type Json } from '../base/canonical-json.ts'
 
-/** Something whose state decisions depend on: `dlg_…`, `per_…`, `grp_…`, `agt_<uuid>`, `srv_…`, `archetype:<name>`, `policy`. */
+/** Something whose state decisions depend on: `dlg_…`, `per_…`, `grp_…`, `agt_<uuid>`, `srv_…`, `archetype:<name>`, `policy`, `jti:<token>`, `keyring`. */
 export type Subject = string
 
 const subject = z.string().min(1).max(300)
@@ -78,6 +81,8 @@ const call = {
   arguments: sealed.optional(),
   /** Digest of the canonical arguments; unsalted, binds approvals. Only where a decision needed one. */
   argumentsDigest: digest.optional(),
+  /** Whether review found that the action changes something that matters. */
+  consequential: z.boolean().optional(),
   stage: z.string().max(80).nullable(),
   verdicts: z.array(verdict).max(40),
   provenance: z
@@ -193,6 +198,7 @@ export const entrySchema = z.discriminatedUnion('kind', [
     boundBy: z.enum(['dpop', 'mtls', 'none']),
     expiresAt: z.int(),
   }),
+  kind('token_revoked', { delegation: subject, agent: subject, jti: z.string().max(80) }),
   kind('token_refused', {
     delegation: subject.optional(),
     agent: subject.optional(),
