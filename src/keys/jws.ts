@@ -28,6 +28,14 @@ export interface ParsedJws {
   readonly signature: Buffer
 }
 
+/** A token whose signature holds. */
+export interface VerifiedJws {
+  readonly header: JsonObject
+  readonly payload: JsonObject
+  /** The key that signed it. */
+  readonly kid: string
+}
+
 /** What the caller demands of a token. */
 export interface Expected {
   /** The accepted `typ` values; `undefined` in a list accepts a token without one. */
@@ -68,19 +76,19 @@ export function verifyJws(
   token: string,
   find: (kid: string) => KeyObject | undefined,
   expect: Expected,
-): Result<{ header: JsonObject; payload: JsonObject }, JwsRefusal> {
+): Result<VerifiedJws, JwsRefusal> {
   const parsed = parseJws(token, expect)
   if (!parsed.ok) return parsed
   const { header } = parsed.value
   if (FORBIDDEN.some((member) => member in header)) return refuse({ reason: 'malformed' })
 
-  if (typeof header['kid'] !== 'string') return refuse({ reason: 'unknown_key' })
-  const key = find(header['kid'])
-  if (key === undefined) return refuse({ reason: 'unknown_key' })
+  const { kid } = header
+  const key = typeof kid === 'string' ? find(kid) : undefined
+  if (typeof kid !== 'string' || key === undefined) return refuse({ reason: 'unknown_key' })
   if (!verifiesEs256(parsed.value, key)) return refuse({ reason: 'bad_signature' })
 
   const payload = parseObject(parsed.value.payload)
-  return payload === undefined ? refuse({ reason: 'malformed' }) : ok({ header, payload })
+  return payload === undefined ? refuse({ reason: 'malformed' }) : ok({ header, payload, kid })
 }
 
 /** Splits a token and checks its form, algorithm and type, not its signature. */

@@ -1,0 +1,35 @@
+/** What the token room remembers in this process, bounded, and lost without harm when it ends. */
+
+import type { KeyObject } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import type { Diagnostics } from '../base/diagnostics.ts'
+import type { Store } from '../store/store.ts'
+import type { KnownToken } from './authenticate-token.ts'
+import { Recent } from './recent.ts'
+import { RefusalCounts } from './refusal-counts.ts'
+import { RevokedTokens } from './revoked-tokens.ts'
+import { SeenProofs } from './seen-proofs.ts'
+
+/** Spread into the environment of this room's functions. */
+export interface TokenMemory {
+  readonly seenProofs: SeenProofs
+  readonly proofKeys: Recent<KeyObject>
+  readonly knownTokens: Recent<KnownToken>
+  readonly revokedTokens: RevokedTokens
+  readonly refusalCounts: RefusalCounts
+}
+
+/** An empty memory. Before a token is accepted, `revokedTokens` wants the change feed and its `load`. */
+export function tokenMemory(env: {
+  readonly store: Store
+  readonly clock: Clock
+  readonly diagnostics: Diagnostics
+}): TokenMemory {
+  return {
+    seenProofs: new SeenProofs(env),
+    proofKeys: new Recent(10_000),
+    knownTokens: new Recent(10_000),
+    revokedTokens: new RevokedTokens(env),
+    refusalCounts: new RefusalCounts(env),
+  }
+}
