@@ -33,6 +33,7 @@ export const migrations: readonly Migration[] = [
         selector text primary key,
         secret_hash bytea not null,
         person_id text not null references person (id),
+        purpose text not null check (purpose in ('sign_in', 'bootstrap')),
         expires_at bigint not null,
         tries_left int not null check (tries_left >= 0)
       );

@@ -2,7 +2,14 @@
 
 import type { SelectQueryBuilder } from 'kysely'
 import type { Tx } from '../store/store.ts'
-import type { Group, GroupId, Person, PersonId } from './person.ts'
+import {
+  type Group,
+  type GroupId,
+  groupIdSchema,
+  type Person,
+  type PersonId,
+  personIdSchema,
+} from './person.ts'
 
 type PeopleTables = {
   person: {
@@ -166,21 +173,26 @@ export async function membersOf(tx: Tx, group: GroupId): Promise<Person[]> {
 }
 
 function selectPerson(tx: Tx, handleOrId: string): SelectQueryBuilder<PeopleTables, 'person', Row> {
-  const column = handleOrId.startsWith('per_') ? 'id' : 'handle'
+  const column = personIdSchema.safeParse(handleOrId).success ? 'id' : 'handle'
   return tx
     .withTables<PeopleTables>()
     .selectFrom('person')
     .select(COLUMNS)
-    .where(column, '=', handleOrId as PersonId)
+    .where(column, '=', storable(handleOrId) as PersonId)
 }
 
 function selectGroup(tx: Tx, nameOrId: string): SelectQueryBuilder<PeopleTables, 'group', Group> {
-  const column = nameOrId.startsWith('grp_') ? 'id' : 'name'
+  const column = groupIdSchema.safeParse(nameOrId).success ? 'id' : 'name'
   return tx
     .withTables<PeopleTables>()
     .selectFrom('group')
     .select(['id', 'name'])
-    .where(column, '=', nameOrId as GroupId)
+    .where(column, '=', storable(nameOrId) as GroupId)
+}
+
+/** Postgres keeps no NUL: a text with one names nobody, and must not be a fault. */
+function storable(text: string): string {
+  return text.includes('\0') ? '' : text
 }
 
 async function one(
