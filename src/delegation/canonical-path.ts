@@ -17,7 +17,7 @@ export interface CanonicalPath {
 const ROOT =
   /^(?:[a-z][a-z0-9+.-]*:\/\/(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?::[1-9][0-9]{0,4})?)?)?(?=\/)/
 /** A percent-encoded dot, slash, backslash, percent sign or control character, whoever decodes it. */
-const HIDDEN = /%(?:2[ef5]|5c|[01][0-9a-f]|7f)/i
+const HIDDEN = /%(?:2[ef5]|5c|[01][0-9a-f]|7f|c[01])/i
 /** Control, format, surrogate, separator and other characters that cannot be seen. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
 

@@ -71,10 +71,10 @@ function rank(coverage: Coverage): number {
 function coverageOf(detail: McpCallDetail, index: number, call: CallFacts): Coverage {
   const { location, action, stage, at } = call
   if (!detail.locations.includes(location) || !detail.actions.includes(action)) return NOTHING
-  if (at !== undefined && detail.limits?.until !== undefined && at >= detail.limits.until) {
-    return { ...NOTHING, why: `\`${action}\` was granted until an earlier time` }
-  }
   const granted = { ...NOTHING, action: true }
+  if (at !== undefined && detail.limits?.until !== undefined && at >= detail.limits.until) {
+    return { ...granted, why: `\`${action}\` was granted until an earlier time` }
+  }
   if (detail.stages !== undefined && (stage === null || !detail.stages.includes(stage))) {
     return { ...granted, why: `\`${action}\` is not granted in stage \`${stage ?? 'none'}\`` }
   }

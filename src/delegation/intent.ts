@@ -131,7 +131,7 @@ export function parseDetails(
   value: Json,
 ): Result<McpCallDetail[], { reason: 'invalid_authorization_details'; message: string }> {
   // zod leaves a member `__proto__` out of a record: a condition under that name would vanish.
-  const hidden = 'expected no member `__proto__`'
+  const hidden = 'expected no member `__proto__` and at most 16 levels'
   if (hasProtoMember(value))
     return refuse({ reason: 'invalid_authorization_details', message: hidden })
   const parsed = details.safeParse(value)
@@ -166,8 +166,7 @@ function isAction(value: string): boolean {
 }
 
 function isHost(value: string): boolean {
-  const url = URL.parse(`https://${value}/`)
-  return url !== null && url.href === `https://${value}/` && url.username === ''
+  return URL.parse(`https://${value}/`)?.host === value
 }
 
 function hasProtoMember(value: Json, depth = 0): boolean {
