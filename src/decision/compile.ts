@@ -111,7 +111,8 @@ function parsed(text: string, report: Report): PolicyJson | undefined {
   return undefined
 }
 
-function compilePolicy(text: string, json: PolicyJson, report: Report): Policy {
+/** Compiles one policy, without validating it; what is wrong with it goes to `report`. */
+export function compilePolicy(text: string, json: PolicyJson, report: Report): Policy {
   const { id = '', reason, require } = json.annotations ?? {}
   const problems: string[] = []
   if (!/^[a-z0-9][a-z0-9._/-]{0,119}$/.test(id)) {

@@ -29,7 +29,8 @@ export type OperationTarget =
 /** One operation as asked by a signed-in person. */
 export interface OperationRequest {
   readonly person: PersonFacts
-  readonly presence: 'session' | 'passkey'
+  /** Authentication context of the session (RFC 9470). */
+  readonly acr: string
   /** `person.create`, … as in the API's table. */
   readonly operation: string
   readonly target: OperationTarget
@@ -83,9 +84,9 @@ export function decideOperation(
     resource,
     context: record({
       now: instant(request.time),
-      presence: request.presence,
+      acr: request.acr,
       own: 'own' in target && target.own,
-      mover: 'mover' in target && target.mover === true,
+      mover: 'mover' in target && (target.mover ?? false),
       entitled: 'entitled' in target && target.entitled,
     }),
     entities: byKey([principal, action, entity(resource)]),

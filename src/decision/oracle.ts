@@ -134,7 +134,7 @@ function entityJson({ uid, attributes, ancestors }: Entity): EntityJson {
 }
 
 /** A value in Cedar's JSON form. */
-function toJson(value: Value): CedarValueJson {
+export function toJson(value: Value): CedarValueJson {
   if (typeof value === 'string' || typeof value === 'boolean') return value
   if (typeof value === 'bigint') return Number(value)
   if (value instanceof EntityUid) return { __entity: typeAndId(value) }

@@ -132,8 +132,8 @@ entity Approval;
 
 type Operation = {
   now: datetime,
-  // How presence was proven: "session" or "passkey".
-  presence: String,
+  // Authentication context of the session: "session" or "passkey".
+  acr: String,
   // Delegated by this person, or an agent this person answers for.
   own: Bool,
   // Among those who may move the delegation's stage.

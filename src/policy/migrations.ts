@@ -1,0 +1,22 @@
+/** The schema of the policy sets: texts by digest, and which of them are in force. */
+
+import type { Migration } from '../store/store.ts'
+
+export const migrations: readonly Migration[] = [
+  {
+    name: 'policy-0001',
+    up: `
+      create table policy_text (
+        digest text primary key,
+        text text not null
+      );
+      -- One row. Activations wait for each other on it; readers do not wait.
+      create table policy_in_force (
+        only boolean primary key default true check (only),
+        version text,
+        sets jsonb not null default '{}'
+      );
+      insert into policy_in_force default values;
+    `,
+  },
+]
