@@ -72,5 +72,5 @@ export function agentNamedBy(
 ): Result<AgentId, { readonly reason: 'foreign_trust_domain' | 'not_an_agent' }> {
   if (trustDomainOf(id) !== trustDomain) return refuse({ reason: 'foreign_trust_domain' })
   const uuid = AGENT_PATH.exec(pathOf(id))?.[2]
-  return uuid === undefined ? refuse({ reason: 'not_an_agent' }) : ok(`agt_${uuid}`)
+  return uuid === undefined ? refuse({ reason: 'not_an_agent' }) : ok<AgentId>(`agt_${uuid}`)
 }

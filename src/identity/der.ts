@@ -18,6 +18,9 @@ export const TAG = {
   set: 0x31,
 } as const
 
+/** The boolean, which DER writes in one way. */
+export const TRUE = Buffer.from('0101ff', 'hex')
+
 /** An element that was read. */
 export interface Element {
   readonly tag: number

@@ -26,7 +26,7 @@ export const migrations: readonly Migration[] = [
 
       -- What the bundle last was, so that its sequence number grows with each change.
       create table spiffe_bundle (
-        only boolean primary key default true check (only),
+        one boolean primary key default true check (one),
         sequence bigint not null,
         digest text not null
       );

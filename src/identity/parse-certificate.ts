@@ -6,8 +6,8 @@
  */
 
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { childrenOf, contextTag, type Element, parseDer, TAG } from './der.ts'
-import { ECDSA_SHA256, EXTENSION } from './x509-svid.ts'
+import { childrenOf, contextTag, type Element, parseDer, TAG, TRUE } from './der.ts'
+import { ECDSA_SHA256, EXTENSION, VERSION_3 } from './x509-svid.ts'
 
 /** A version 3 certificate under `ecdsa-with-SHA256`. */
 export interface Certificate {
@@ -26,8 +26,8 @@ export interface Certificate {
   readonly uris: readonly string[]
   readonly isAuthority: boolean
   readonly keyUsage: KeyUsage | undefined
-  /** Object identifiers as content octets in hex; nothing if the extension is absent. */
-  readonly extendedKeyUsage: readonly string[] | undefined
+  /** Object identifiers as content octets in hex; none if the extension is absent. */
+  readonly extendedKeyUsage: readonly string[]
   readonly authorityKeyId: Buffer | undefined
 }
 
@@ -44,49 +44,40 @@ type Extensions = ReadonlyMap<string, { readonly critical: boolean; readonly val
 const MAX_BYTES = 16_384
 const MAX_EXTENSIONS = 32
 const UNDERSTOOD: readonly string[] = Object.values(EXTENSION)
-const VERSION_3 = '020102'
 const URI_NAME = contextTag(6, 'primitive')
+const KEY_ID = contextTag(0, 'primitive')
 
 /** The certificate in `der`; nothing if it is malformed, or of a kind that no SVID of ours is. */
 export function parseCertificate(der: Uint8Array): Certificate | undefined {
   if (der.length > MAX_BYTES) return undefined
-  const [body, algorithm, signature, ...others] = sequence(parseDer(der)) ?? []
-  if (!body || !algorithm || !signature || others.length > 0) return undefined
+  const [body, algorithm, bits, ...others] = sequence(parseDer(der)) ?? []
+  if (!body || !algorithm || !bits || others.length > 0) return undefined
   const [version, serial, inner, issuer, validity, subject, key, extensions, ...more] =
     sequence(body) ?? []
   if (!version || !serial || !inner || !issuer || !validity || !subject || !key || !extensions) {
     return undefined
   }
+  if (!version.encoded.equals(VERSION_3) || more.length > 0) return undefined
   // RFC 5280 §4.1.1.2: the algorithm stands twice, and both MUST be the same.
   if (!algorithm.encoded.equals(ECDSA_SHA256) || !inner.encoded.equals(ECDSA_SHA256)) {
     return undefined
   }
-  const isVersion3 = version.tag === contextTag(0, 'constructed')
-  if (!isVersion3 || version.content.toString('hex') !== VERSION_3 || more.length > 0) {
-    return undefined
-  }
-  const fields = {
-    signature: bits(signature, 0),
-    times: sequence(validity)?.map(instant),
-    publicKey: publicKeyFrom(key.encoded),
-    extensions: extensionsIn(extensions),
-  }
-  const [notBefore, notAfter, ...moreTimes] = fields.times ?? []
-  const meaning = fields.extensions && meaningOf(fields.extensions)
-  if (!fields.signature || !fields.publicKey || !meaning || serial.tag !== TAG.integer) {
-    return undefined
-  }
+  const [notBefore, notAfter, ...moreTimes] = sequence(validity)?.map(instant) ?? []
   if (notBefore === undefined || notAfter === undefined || moreTimes.length > 0) return undefined
+  const signature = wholeBytes(bits)
+  const publicKey = publicKeyFrom(key.encoded)
+  const said = meaningOf(extensionsIn(extensions))
+  if (!signature || !publicKey || !said || serial.tag !== TAG.integer) return undefined
   return {
     signedPart: body.encoded,
-    signature: fields.signature,
+    signature,
     serial: serial.content.toString('hex'),
     issuer: issuer.encoded,
     subject: subject.encoded,
     notBefore,
     notAfter,
-    publicKey: fields.publicKey,
-    ...meaning,
+    publicKey,
+    ...said,
   }
 }
 
@@ -94,11 +85,9 @@ function sequence(from: Element | undefined): readonly Element[] | undefined {
   return from?.tag === TAG.sequence ? childrenOf(from) : undefined
 }
 
-/** The bytes of a bit string that leaves `unused` bits of its last byte unused. */
-function bits(from: Element, unused: number): Buffer | undefined {
-  return from.tag === TAG.bitString && from.content[0] === unused
-    ? from.content.subarray(1)
-    : undefined
+/** A bit string of whole bytes. */
+function wholeBytes({ tag, content }: Element): Buffer | undefined {
+  return tag === TAG.bitString && content[0] === 0 ? content.subarray(1) : undefined
 }
 
 /** RFC 5280 §4.1.2.5: with seconds, in UTC, two-digit years before 50 are in this century. */
@@ -135,7 +124,7 @@ function extensionsIn(field: Element): Extensions | undefined {
   for (const one of all) {
     const parts = sequence(one) ?? []
     const [id, value] = [parts[0], parts.at(-1)]
-    const critical = parts.length === 3 && parts[1]?.encoded.toString('hex') === '0101ff'
+    const critical = parts.length === 3 && parts[1]?.encoded.equals(TRUE) === true
     if (id?.tag !== TAG.oid || value?.tag !== TAG.octetString) return undefined
     if (parts.length !== (critical ? 3 : 2)) return undefined
     const name = id.content.toString('hex')
@@ -151,29 +140,31 @@ type Meaning = Pick<
   'uris' | 'isAuthority' | 'keyUsage' | 'extendedKeyUsage' | 'authorityKeyId'
 >
 
-function meaningOf(found: Extensions): Meaning | undefined {
-  const value = (id: string): Element | undefined => parseDer(found.get(id)?.value ?? Buffer.of())
-  const has = (id: string): boolean => found.has(id)
+function meaningOf(found: Extensions | undefined): Meaning | undefined {
+  const names = listIn(found, EXTENSION.subjectAltName)
+  const constraints = listIn(found, EXTENSION.basicConstraints)
+  const purposes = listIn(found, EXTENSION.extendedKeyUsage)
+  const authority = listIn(found, EXTENSION.authorityKeyIdentifier)
+  const usage = found?.get(EXTENSION.keyUsage)
+  const keyUsage = usage && keyUsageIn(parseDer(usage.value), usage.critical)
+  if (!names || !constraints || !purposes || !authority || (usage && !keyUsage)) return undefined
 
-  const names = sequence(value(EXTENSION.subjectAltName))
-  const constraints = sequence(value(EXTENSION.basicConstraints))
-  const purposes = sequence(value(EXTENSION.extendedKeyUsage))
-  const authority = sequence(value(EXTENSION.authorityKeyIdentifier))
-  const keyUsage = keyUsageIn(value(EXTENSION.keyUsage), found.get(EXTENSION.keyUsage)?.critical)
-  const malformed =
-    (has(EXTENSION.subjectAltName) && names === undefined) ||
-    (has(EXTENSION.basicConstraints) && constraints === undefined) ||
-    (has(EXTENSION.extendedKeyUsage) && purposes === undefined) ||
-    (has(EXTENSION.authorityKeyIdentifier) && authority === undefined) ||
-    (has(EXTENSION.keyUsage) && keyUsage === undefined)
-  if (malformed) return undefined
+  // X.690 §11.5: what is false by default is absent.
+  const isAuthority = constraints[0]?.encoded.equals(TRUE) ?? false
+  if (constraints.length > 0 && !isAuthority) return undefined
   return {
-    uris: (names ?? []).filter(({ tag }) => tag === URI_NAME).map(({ content }) => text(content)),
-    isAuthority: constraints?.[0]?.encoded.toString('hex') === '0101ff',
+    uris: names.filter(({ tag }) => tag === URI_NAME).map(({ content }) => latin1(content)),
+    isAuthority,
     keyUsage,
-    extendedKeyUsage: purposes?.map(({ content }) => content.toString('hex')),
-    authorityKeyId: authority?.find(({ tag }) => tag === contextTag(0, 'primitive'))?.content,
+    extendedKeyUsage: purposes.map(({ content }) => content.toString('hex')),
+    authorityKeyId: authority.find(({ tag }) => tag === KEY_ID)?.content,
   }
+}
+
+/** The elements of an extension that is a list: none if it is absent, nothing if it is malformed. */
+function listIn(found: Extensions | undefined, id: string): readonly Element[] | undefined {
+  const value = found?.get(id)?.value
+  return value === undefined ? found && [] : sequence(parseDer(value))
 }
 
 function keyUsageIn(from: Element | undefined, critical = false): KeyUsage | undefined {
@@ -188,6 +179,6 @@ function keyUsageIn(from: Element | undefined, critical = false): KeyUsage | und
 }
 
 /** IA5String: bytes that are no ASCII stay visible as such, and no SPIFFE ID has them. */
-function text(content: Buffer): string {
+function latin1(content: Buffer): string {
   return content.toString('latin1')
 }

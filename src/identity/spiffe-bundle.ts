@@ -71,8 +71,8 @@ async function sequenceOf(tx: Tx, digest: string): Promise<number> {
     select sequence, digest from spiffe_bundle`.execute(tx)
   if (known.rows[0]?.digest === digest) return known.rows[0].sequence
   const { rows } = await sql<{ sequence: number }>`
-    insert into spiffe_bundle as held (only, sequence, digest) values (true, 1, ${digest})
-    on conflict (only) do update
+    insert into spiffe_bundle as held (one, sequence, digest) values (true, 1, ${digest})
+    on conflict (one) do update
       set sequence = held.sequence + (held.digest <> excluded.digest)::int,
           digest = excluded.digest
     returning sequence`.execute(tx)

@@ -179,8 +179,8 @@ function isLeaf(
   // X509-SVID §4.3: key usage MUST be there, be critical and hold digitalSignature.
   if (!keyUsage?.critical || !keyUsage.digitalSignature) return refuse({ reason: 'wrong_usage' })
   // X509-SVID §4.4: where extended usage stands, both MUST be set.
-  const both = [SERVER_AUTH, CLIENT_AUTH].every((usage) => extendedKeyUsage?.includes(usage))
-  return extendedKeyUsage === undefined || both ? ok() : refuse({ reason: 'wrong_usage' })
+  const both = [SERVER_AUTH, CLIENT_AUTH].every((usage) => extendedKeyUsage.includes(usage))
+  return extendedKeyUsage.length === 0 || both ? ok() : refuse({ reason: 'wrong_usage' })
 }
 
 async function activeAgent(

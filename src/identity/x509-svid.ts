@@ -10,7 +10,7 @@
 
 import { type KeyObject, sign } from 'node:crypto'
 import { sha256 } from '../base/bytes.ts'
-import { bitString, contextTag, element, TAG } from './der.ts'
+import { bitString, contextTag, element, TAG, TRUE } from './der.ts'
 import { type SpiffeId, trustDomainId, type TrustDomain } from './spiffe-id.ts'
 
 /** Object identifiers of extensions, as the content octets in hex. */
@@ -27,6 +27,8 @@ export const EXTENSION = {
 export const SERVER_AUTH = '2b06010505070301'
 export const CLIENT_AUTH = '2b06010505070302'
 
+/** The field that says version 3. */
+export const VERSION_3 = Buffer.from('a003020102', 'hex')
 /** `ecdsa-with-SHA256` without parameters (RFC 5758 §3.2). */
 export const ECDSA_SHA256 = element(TAG.sequence, oid('2a8648ce3d040302'))
 
@@ -64,9 +66,9 @@ export interface Leaf {
   readonly notAfter: number
 }
 
-const VERSION_3 = Buffer.from('a003020102', 'hex')
+const ORGANIZATION_NAME = '55040a'
+const COMMON_NAME = '550403'
 const EMPTY_SEQUENCE = element(TAG.sequence)
-const TRUE = Buffer.from('0101ff', 'hex')
 /** RFC 5280 §4.1.2.5: dates through 2049 are UTCTime. */
 const YEAR_2050 = 2_524_608_000_000
 
@@ -144,10 +146,7 @@ export function leafCertificate(leaf: Leaf, issuer: Issuer): Buffer {
 
 /** The name of the root whose key is `kid`, DER: never empty (RFC 5280 §4.1.2.6). */
 export function rootName(kid: string): Buffer {
-  const attribute = (type: string, value: string): Buffer =>
-    element(TAG.set, element(TAG.sequence, oid(type), element(TAG.utf8String, Buffer.from(value))))
-  const [organizationName, commonName] = ['55040a', '550403']
-  return element(TAG.sequence, attribute(organizationName, 'Behalf'), attribute(commonName, kid))
+  return element(TAG.sequence, attribute(ORGANIZATION_NAME, 'Behalf'), attribute(COMMON_NAME, kid))
 }
 
 /** The identifier of a key in certificates: 160 bits of the SHA-256 of its bits (RFC 7093 §2). */
@@ -168,6 +167,11 @@ function time(milliseconds: number): Buffer {
   return milliseconds < YEAR_2050
     ? element(TAG.utcTime, Buffer.from(digits.slice(2)))
     : element(TAG.generalizedTime, Buffer.from(digits))
+}
+
+function attribute(type: string, value: string): Buffer {
+  const text = element(TAG.utf8String, Buffer.from(value))
+  return element(TAG.set, element(TAG.sequence, oid(type), text))
 }
 
 function uriName(uri: string): Buffer {
