@@ -1,8 +1,8 @@
 /**
  * What a decision is about: the facts, as plain data.
  *
- * `loadFacts` reads those that live in the store (delegation tree, agents, people, who answers) in the
- * caller's transaction and names the subjects it relied on; the gateway adds what the request brings
+ * `load-facts.ts` reads those that live in the store (agents, people, stage, who answers) in the
+ * caller's snapshot and names the subjects it relied on; the gateway adds what the request brings
  * (action, arguments, provenance, how the token is bound, an approval). `decide.ts` judges them.
  */
 
