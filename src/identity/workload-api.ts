@@ -9,7 +9,7 @@
  * @see SPIFFE Workload Endpoint, SPIFFE Workload API
  */
 
-import { createServer, type Server as SocketServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { Diagnostics } from '../base/diagnostics.ts'
@@ -59,27 +59,27 @@ export async function serveWorkloadApi(
   const server = new Server(LIMITS)
   server.addService(workloadService(), workloadMethods({ agent, admission }, { ...env, changes }))
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
-  const sockets = createServer((socket) => {
+  const connected = new Set<Socket>()
+  const listener = createServer((socket) => {
     socket.on('error', () => socket.destroy())
-    if (admission.meet(socket)) injector.injectConnection(socket)
-    else socket.destroy()
+    if (!admission.meet(socket)) return socket.destroy()
+    connected.add(socket)
+    socket.once('close', () => connected.delete(socket))
+    return injector.injectConnection(socket)
   })
-  sockets.maxConnections = MAX_CONNECTIONS
+  listener.maxConnections = MAX_CONNECTIONS
   const path = join(folder, `${agentId.slice('agt_'.length)}.sock`)
-  await listenPrivately(sockets, path)
+  await listenPrivately(listener, path)
   return {
     path,
     refresh: () => changes.tell(),
     close: async () => {
-      const closed = closing(sockets)
+      const { promise: closed, resolve } = Promise.withResolvers<void>()
+      listener.close(() => resolve())
+      // gRPC does not know the sockets that were injected, so they are ended here.
       server.forceShutdown()
+      for (const socket of connected) socket.destroy()
       await closed
     },
   }
-}
-
-async function closing(sockets: SocketServer): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  sockets.close(() => resolve())
-  await promise
 }
