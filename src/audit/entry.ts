@@ -219,6 +219,7 @@ export const entrySchema = z.discriminatedUnion('kind', [
     drifted: z.array(z.string().max(300)).max(1_000),
   }),
   kind('server_withdrawn', { server: subject }),
+  kind('server_credential_set', { server: subject, name: z.string().max(128) }),
   // calls
   kind('call_refused', { ...call, constraint: z.string().max(40), reason: z.string().max(200) }),
   kind('call_intended', {

@@ -32,11 +32,10 @@ export class SchemaFault extends Error {
 }
 
 /** Keywords that demand nothing of a value. `format` is an annotation (2020-12 Validation §7.2.1). */
-const ANNOTATIONS: ReadonlySet<string> = new Set([
-  ...['$schema', '$id', '$comment', '$defs', 'definitions', 'title', 'description', 'default'],
-  ...['examples', 'deprecated', 'readOnly', 'writeOnly', 'format'],
-  ...['contentEncoding', 'contentMediaType', 'contentSchema'],
-])
+const ANNOTATIONS: ReadonlySet<string> = new Set(
+  `$schema $id $comment $defs definitions title description default examples deprecated readOnly
+   writeOnly format contentEncoding contentMediaType contentSchema`.split(/\s+/),
+)
 
 /** The checks that `schema` demands, none if it demands nothing. */
 export function keywordChecks(schema: JsonObject, at: string, compile: Compile): Check[] {
@@ -132,8 +131,8 @@ const TYPES: ReadonlyMap<string, (value: Json) => boolean> = new Map<string, (v:
 ])
 
 function typed(given: Json, { expect }: Around): Check {
-  const names = isList(given) ? given : [given]
-  const tests = names.map((name) => TYPES.get(text(name, expect)) ?? expect('types of JSON Schema'))
+  const names = texts(isList(given) ? given : [given], expect)
+  const tests = names.map((name) => TYPES.get(name) ?? expect('types of JSON Schema'))
   return (value, run) => tests.some((test) => test(value)) || run.fault(names.join(' or '))
 }
 
@@ -175,15 +174,14 @@ function not(check: Check): Check {
 
 function conditional(given: Json, { schema, compile }: Around): Check {
   const when = compile.inPlace(given, 'if')
-  const then = compile.inPlace(schema['then'] ?? true, 'then')
-  const otherwise = compile.inPlace(schema['else'] ?? true, 'else')
-  const bare = { then: schema['then'] === undefined, else: schema['else'] === undefined }
-  return (value, run) => {
-    const held = run.attempt(() => when(value, run))
-    if (run.exhausted()) return false
+  const [held, failed] = ['then', 'else'].map((keyword): Check => {
+    const branch = schema[keyword]
     // An absent branch demands nothing, and speaks of nothing either.
-    if (held) return bare.then || then(value, run)
-    return bare.else || otherwise(value, run)
+    return branch === undefined ? () => true : compile.inPlace(branch, keyword)
+  })
+  return (value, run) => {
+    const branch = run.attempt(() => when(value, run)) ? held : failed
+    return !run.exhausted() && branch?.(value, run) === true
   }
 }
 

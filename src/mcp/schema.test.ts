@@ -221,6 +221,7 @@ const rows: readonly Row[] = [
       properties: { kind: { type: 'string' } },
       required: ['kind'],
       if: { properties: { kind: { const: 'file' } } },
+      // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
       then: { properties: { path: { type: 'string' } }, required: ['path'] },
       else: { properties: { url: { type: 'string' } } },
     },
@@ -229,6 +230,7 @@ const rows: readonly Row[] = [
   ],
   [
     'if without else demands and speaks of nothing',
+    // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
     { if: { required: ['a'] }, then: { properties: { a: {} } } },
     [{ a: 1 }, {}],
     [{ b: 1 }],
@@ -293,20 +295,24 @@ for (const [name, schema, good, bad] of rows) {
   })
 }
 
+function problemIn(value: Json): unknown {
+  const got = conforms(value, editFile)
+  return got.ok ? undefined : { at: got.error.at, message: got.error.message }
+}
+
 test('a refusal says where and what, and never the value', () => {
-  const at = (value: Json): unknown => {
-    const got = conforms(value, editFile)
-    return got.ok ? undefined : { at: got.error.at, message: got.error.message }
-  }
-  assert.deepEqual(at({ path: '/a', edits: [{ oldText: 'x', newText: 5 }] }), {
+  assert.deepEqual(problemIn({ path: '/a', edits: [{ oldText: 'x', newText: 5 }] }), {
     at: 'edits[0].newText',
     message: 'expected string',
   })
-  assert.deepEqual(at({ path: '/a', edits: [{ oldText: 'x', newText: 'y', secret: 'hunter2' }] }), {
-    at: 'edits[0].secret',
-    message: 'expected only what the schema declares',
-  })
-  assert.deepEqual(at({ edits: [] }), { at: '', message: 'expected a member `path`' })
+  assert.deepEqual(
+    problemIn({ path: '/a', edits: [{ oldText: 'x', newText: 'y', secret: 'hunter2' }] }),
+    {
+      at: 'edits[0].secret',
+      message: 'expected only what the schema declares',
+    },
+  )
+  assert.deepEqual(problemIn({ edits: [] }), { at: '', message: 'expected a member `path`' })
 })
 
 test('schemas that cannot be enforced', () => {
@@ -361,16 +367,16 @@ test('schemas that cannot be enforced', () => {
 
 test('a loop that other compilation orders would hide', () => {
   // c applies b both to a member and in place, b applies c in place: the order of keywords must not matter.
-  const defs = (c: JsonObject): JsonObject => ({
-    $defs: { b: { $ref: '#/$defs/c' }, c },
-    properties: { x: { $ref: '#/$defs/c' } },
-  })
   const b = { $ref: '#/$defs/b' }
   for (const c of [
     { properties: { p: b }, allOf: [b] },
     { allOf: [b], properties: { p: b } },
   ]) {
-    assert.equal(compileSchema(defs(c)).ok, false)
+    const schema = {
+      $defs: { b: { $ref: '#/$defs/c' }, c },
+      properties: { x: { $ref: '#/$defs/c' } },
+    }
+    assert.equal(compileSchema(schema).ok, false)
   }
 })
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import test from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import * as z from 'zod'
 import { parseStrictJson } from './strict-json.ts'
 

@@ -1,0 +1,138 @@
+/** How servers come and go: `registerServer`, `withdrawServer`. Nothing is offered before a review. */
+
+import * as z from 'zod'
+import { append } from '../audit/append.ts'
+import type { Vault } from '../audit/vault.ts'
+import type { Clock } from '../base/clock.ts'
+import { newId } from '../base/id.ts'
+import type { Random } from '../base/random.ts'
+import { ok, refuse, type Result } from '../base/result.ts'
+import { isCanonical } from '../mcp/canonical.ts'
+import { displayName, isSlug } from '../people/person.ts'
+import { personActor, type Session } from '../people/session.ts'
+import type { Store } from '../store/store.ts'
+import { insertServer, lockServer, updateState } from './server-store.ts'
+import { transportSchema, type Registration, type Transport } from './server.ts'
+
+/** A server to register. */
+export interface RegisterRequest {
+  /** A slug: it prefixes the server's tools as `name__tool`. */
+  readonly name: string
+  readonly title: string
+  readonly transport: unknown
+  /** Default `mirrored`. */
+  readonly personRights?: 'upstream' | 'mirrored'
+  /** How long one request may take. Default 30 s, at most 10 min. */
+  readonly timeoutMilliseconds?: number
+  /** The largest answer that is taken. Default 1 MiB, at most 64 MiB. */
+  readonly outputLimitBytes?: number
+}
+
+/** Why a server was not registered. */
+export interface RegisterRefusal {
+  readonly reason: 'bad_name' | 'bad_title' | 'bad_transport' | 'bad_limit' | 'name_taken'
+  readonly message?: string
+}
+
+interface Env {
+  readonly store: Store
+  readonly clock: Clock
+  readonly vault: Vault
+}
+
+const limits = z.strictObject({
+  timeoutMilliseconds: z.int().positive().max(600_000).default(30_000),
+  outputLimitBytes: z.int().positive().max(67_108_864).default(1_048_576),
+})
+
+/** Registers a server. `issuer` is our own origin, which can never be an upstream. */
+export async function registerServer(
+  request: RegisterRequest,
+  session: Session,
+  env: Env & { readonly random: Random; readonly issuer: string },
+): Promise<Result<Registration, RegisterRefusal>> {
+  if (!isSlug(request.name)) return refuse({ reason: 'bad_name' })
+  const title = displayName.safeParse(request.title)
+  if (!title.success) return refuse({ reason: 'bad_title' })
+  const transport = transportSchema.safeParse(request.transport)
+  if (!transport.success) {
+    return refuse({
+      reason: 'bad_transport',
+      message: z.prettifyError(transport.error).slice(0, 500),
+    })
+  }
+  const fault = transportFault(transport.data, env.issuer)
+  if (fault !== undefined) return refuse({ reason: 'bad_transport', message: fault })
+  const bounds = limits.safeParse({
+    timeoutMilliseconds: request.timeoutMilliseconds,
+    outputLimitBytes: request.outputLimitBytes,
+  })
+  if (!bounds.success) return refuse({ reason: 'bad_limit' })
+
+  const server: Registration = {
+    id: newId('srv', env),
+    name: request.name,
+    title: title.data,
+    state: 'registered',
+    transport: transport.data,
+    revision: 0,
+    personRights: request.personRights ?? 'mirrored',
+    ...bounds.data,
+  }
+  const time = env.clock.nowMilliseconds()
+  return await env.store.transaction(async (tx) => {
+    if (!(await insertServer(tx, server, time))) return refuse({ reason: 'name_taken' })
+    const { id, name } = server
+    const sealed = await env.vault.seal(tx, server.transport, {
+      subject: id,
+    })
+    const by = personActor(session)
+    await append(tx, [
+      {
+        v: 1,
+        kind: 'server_registered',
+        time,
+        by,
+        touches: [id],
+        server: id,
+        name,
+        transport: sealed,
+      },
+    ])
+    return ok(server)
+  })
+}
+
+/** Withdraws a server for good: its name is not given again. */
+export async function withdrawServer(
+  nameOrId: string,
+  session: Session,
+  env: Pick<Env, 'store' | 'clock'>,
+): Promise<Result<Registration, { reason: 'unknown_server' | 'withdrawn' }>> {
+  return await env.store.transaction(async (tx) => {
+    const server = await lockServer(tx, nameOrId)
+    if (server === undefined) return refuse({ reason: 'unknown_server' })
+    if (server.state === 'withdrawn') return refuse({ reason: 'withdrawn' })
+    const { id } = server
+    await updateState(tx, id, 'withdrawn')
+    const time = env.clock.nowMilliseconds()
+    const by = personActor(session)
+    await append(tx, [{ v: 1, kind: 'server_withdrawn', time, by, touches: [id], server: id }])
+    return ok({ ...server, state: 'withdrawn' as const })
+  })
+}
+
+/** What is wrong with a transport that has the right shape. */
+function transportFault(transport: Transport, issuer: string): string | undefined {
+  if (transport.type === 'stdio') return undefined
+  if (!isCanonical('url', transport.url)) return 'expected `url` to be a URL in normal form'
+  const url = new URL(transport.url)
+  const local = ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && local)) {
+    return 'expected `url` to be https, or http on loopback'
+  }
+  if (url.hash !== '') return 'expected `url` without a fragment'
+  // A call to ourselves would be decided as another caller's.
+  if (url.origin === new URL(issuer).origin) return 'expected `url` not to be of this installation'
+  return undefined
+}
