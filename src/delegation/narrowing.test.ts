@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { Json, JsonObject } from '../base/canonical-json.ts'
 import { must } from '../base/result.ts'
 import { type CallFacts, conditionsOn, coveringDetails, covers } from './covers.ts'
