@@ -87,15 +87,13 @@ test('a frontier has the root of the naive tree at every size', async () => {
   }
 })
 
-const place = fc
-  .integer({ min: 1, max: 150 })
-  .chain((size) =>
-    fc.record({
-      size: fc.constant(size),
-      index: fc.nat({ max: size - 1 }),
-      bit: fc.nat({ max: 255 }),
-    }),
-  )
+const place = fc.integer({ min: 1, max: 150 }).chain((size) =>
+  fc.record({
+    size: fc.constant(size),
+    index: fc.nat({ max: size - 1 }),
+    bit: fc.nat({ max: 255 }),
+  }),
+)
 
 const flipped = (hash: Uint8Array, bit: number): Uint8Array => {
   const copy = new Uint8Array(hash)
