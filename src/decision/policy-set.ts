@@ -31,7 +31,7 @@ export interface Policy {
   /** The key of its principal constraint, for slicing. */
   readonly principalKey: string
   /** Whether it applies; throws an `EvaluationError` where Cedar errs. */
-  applies(request: CedarRequest): boolean
+  readonly applies: (request: CedarRequest) => boolean
 }
 
 /** A validated, compiled set. */

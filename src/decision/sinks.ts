@@ -99,7 +99,8 @@ function isAtOrBelow(path: string, sink: string): boolean {
 }
 
 function magnitudeOf(text: string): Extension | undefined {
-  const unsigned = text.startsWith('-') ? text.slice(1) : text
+  const [, unsigned] = /^-?(\d+(?:\.\d+)?)$/.exec(text) ?? []
+  if (unsigned === undefined) return undefined
   return parseDecimal(unsigned.includes('.') ? unsigned : `${unsigned}.0`)
 }
 
