@@ -121,7 +121,8 @@ export class Connections {
 
   async #open(server: UpstreamServer, entry: Entry): Promise<Opened> {
     const { clock, diagnostics } = this.#env
-    await clock.sleep(entry.notBefore - clock.nowMilliseconds(), entry.stop.signal)
+    const wait = entry.notBefore - clock.nowMilliseconds()
+    if (wait > 0) await clock.sleep(wait, entry.stop.signal)
     const opened = await this.#attempt(server, entry.stop.signal).catch(
       (fault: unknown): Opened => {
         diagnostics.error('upstream.fault', fault, { server: server.id })
