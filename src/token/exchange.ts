@@ -23,7 +23,6 @@ import {
 } from '../delegation/signed-delegation.ts'
 import { branchOf, loadTree, rootOf, standing, type Tree } from '../delegation/standing.ts'
 import { findAgentSteady } from '../identity/agent-store.ts'
-import { findPerson } from '../people/people-store.ts'
 import type { Store, Tx } from '../store/store.ts'
 import { MAX_TOKEN_BYTES } from './access-token.ts'
 import { actChain } from './act-chain.ts'
@@ -209,10 +208,6 @@ async function standingTree(
   const stands = standing(tree, nowSeconds(env.clock))
   if (!stands.ok) {
     return refuseRequest('delegation_not_standing', { delegation, cause: stands.error.reason })
-  }
-  const person = await findPerson(tx, signed.sub)
-  if (!person?.active) {
-    return refuseRequest('delegation_not_standing', { delegation, cause: 'person_not_active' })
   }
   return ok(tree)
 }

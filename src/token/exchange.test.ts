@@ -1,0 +1,653 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { sql } from 'kysely'
+import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { assignOwner } from '../accountability/assign-owner.ts'
+import type { Entry } from '../audit/entry.ts'
+import { testActor } from '../audit/testing.ts'
+import type { Json } from '../base/canonical-json.ts'
+import { nowSeconds } from '../base/clock.ts'
+import { must } from '../base/result.ts'
+import type { Delegation } from '../delegation/delegation.ts'
+import { complete, resume, revoke, suspend } from '../delegation/end.ts'
+import { subDelegate } from '../delegation/sub-delegate.ts'
+import { suspendAgent } from '../identity/agent-state.ts'
+import { testAgent } from '../identity/testing.ts'
+import { signJws } from '../keys/jws.ts'
+import { deactivatePerson } from '../people/person-state.ts'
+import { entriesFrom } from '../people/testing.ts'
+import { errorBody } from './errors.ts'
+import { exchange, type TokenResponse } from './exchange.ts'
+import {
+  formOf,
+  openTestTokens,
+  TEST_DETAILS,
+  TEST_ISSUER,
+  testHolder,
+  type TestTokens,
+  TOKEN_ENDPOINT,
+} from './testing.ts'
+
+const [READ] = TEST_DETAILS
+const READ_CONDITION = READ.arguments['resources/read']
+const DOCUMENTS = `${TEST_ISSUER}/mcp/documents`
+
+test('an agent gets a token with which it acts for a person', async (t) => {
+  const world = await openTestTokens(t)
+  const { env, alice } = world
+  const agent = await testAgent(env)
+  const holder = testHolder(env)
+  const delegation = await world.delegation({ agent: agent.id })
+  const response = must(await world.exchange({ agent, holder }, delegation))
+  const { access_token: token, ...rest } = response
+  assert.deepEqual(rest, {
+    issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    token_type: 'DPoP',
+    expires_in: 300,
+    scope: 'mcp',
+    authorization_details: TEST_DETAILS,
+  })
+  assert.deepEqual(decodeProtectedHeader(token), {
+    alg: 'ES256',
+    kid: env.keyring.active('issuer').kid,
+    typ: 'at+jwt',
+  })
+  const now = nowSeconds(env.clock)
+  const { jti, ...claims } = decodeJwt(token)
+  assert.match(jti ?? '', /^tok_/)
+  assert.deepEqual(claims, {
+    iss: TEST_ISSUER,
+    sub: alice.person,
+    aud: `${TEST_ISSUER}/mcp`,
+    exp: now + 300,
+    iat: now,
+    client_id: agent.spiffeId,
+    scope: 'mcp',
+    act: { sub: agent.spiffeId },
+    authorization_details: TEST_DETAILS,
+    cnf: { jkt: holder.jkt },
+    auth_time: Math.floor(delegation.createdAt / 1_000),
+    acr: 'session',
+    grant_id: delegation.id,
+  })
+  assert.deepEqual((await log(world)).at(-1), {
+    v: 1,
+    kind: 'token_issued',
+    time: env.clock.nowMilliseconds(),
+    by: { type: 'agent', agent: agent.id, delegation: delegation.id, person: alice.person },
+    delegation: delegation.id,
+    agent: agent.id,
+    jti,
+    audience: `${TEST_ISSUER}/mcp`,
+    boundBy: 'dpop',
+    expiresAt: now + 300,
+  })
+})
+
+test('requests that are refused: what the caller is told, and what the log says', async (t) => {
+  const world = await openTestTokens(t)
+  const { env } = world
+  const agent = await testAgent(env)
+  const holder = testHolder(env)
+  const other = await testAgent(env)
+  const delegation = await world.delegation({ agent: agent.id })
+  const ofOther = await world.delegation({ agent: other.id })
+  const forged = signJws(env.keyring.active('svid_jwt'), { typ: 'delegation+jwt' }, {})
+  const token = must(await world.exchange({ agent, holder }, delegation)).access_token
+  const wide = [{ ...READ, actions: ['tools/call:write_file'], arguments: {} }]
+
+  const INVALID = 'a parameter or token of the request is missing, malformed or not acceptable'
+  const TARGET = 'the resource is unknown or not part of the delegation'
+  const DETAILS = 'the authorization details are malformed or exceed the delegation'
+  const jwt = 'urn:ietf:params:oauth:token-type:jwt'
+  const otherSvid = await world.svid(other.id)
+  const cases: [string, Record<string, string | undefined>, string, string, string][] = [
+    [
+      'another grant type',
+      { grant_type: 'client_credentials' },
+      'unsupported_grant_type',
+      'the grant type is not offered here',
+      'grant_type_unsupported',
+    ],
+    [
+      'no grant type',
+      { grant_type: undefined },
+      'unsupported_grant_type',
+      'the grant type is not offered here',
+      'grant_type_unsupported',
+    ],
+    [
+      'no subject token',
+      { subject_token: undefined },
+      'invalid_request',
+      INVALID,
+      'parameter_missing',
+    ],
+    [
+      'an empty subject token',
+      { subject_token: '' },
+      'invalid_request',
+      INVALID,
+      'parameter_missing',
+    ],
+    [
+      'no subject token type',
+      { subject_token_type: undefined },
+      'invalid_request',
+      INVALID,
+      'parameter_missing',
+    ],
+    [
+      'no actor token',
+      { actor_token: undefined, actor_token_type: undefined },
+      'invalid_request',
+      INVALID,
+      'parameter_missing',
+    ],
+    [
+      'no actor token type',
+      { actor_token_type: undefined },
+      'invalid_request',
+      INVALID,
+      'parameter_missing',
+    ],
+    [
+      'an access token as subject',
+      { subject_token: token, subject_token_type: 'urn:ietf:params:oauth:token-type:access_token' },
+      'invalid_request',
+      INVALID,
+      'token_type_unsupported',
+    ],
+    [
+      'an access token as delegation',
+      { subject_token: token },
+      'invalid_request',
+      INVALID,
+      'delegation_invalid:wrong_type',
+    ],
+    [
+      'a saml actor',
+      { actor_token_type: 'urn:ietf:params:oauth:token-type:saml2' },
+      'invalid_request',
+      INVALID,
+      'token_type_unsupported',
+    ],
+    [
+      'a refresh token asked for',
+      { requested_token_type: 'urn:ietf:params:oauth:token-type:refresh_token' },
+      'invalid_request',
+      INVALID,
+      'token_type_unsupported',
+    ],
+    [
+      'a jwt asked for',
+      { requested_token_type: jwt },
+      'invalid_request',
+      INVALID,
+      'token_type_unsupported',
+    ],
+    [
+      'another actor',
+      { actor_token: otherSvid },
+      'invalid_request',
+      INVALID,
+      'actor_token_mismatch',
+    ],
+    [
+      'an unknown scope',
+      { scope: 'admin' },
+      'invalid_scope',
+      'the scope is not offered here',
+      'scope_unknown',
+    ],
+    [
+      'no delegation at all',
+      { subject_token: 'x' },
+      'invalid_request',
+      INVALID,
+      'delegation_invalid:malformed',
+    ],
+    [
+      'a delegation by another key of ours',
+      { subject_token: forged },
+      'invalid_request',
+      INVALID,
+      'delegation_invalid:unknown_key',
+    ],
+    [
+      'a delegation without its signature',
+      { subject_token: delegation.signed.replace(/\.[^.]*$/, '.') },
+      'invalid_request',
+      INVALID,
+      'delegation_invalid:bad_signature',
+    ],
+    [
+      'a delegation to another agent',
+      { subject_token: ofOther.signed },
+      'invalid_request',
+      INVALID,
+      'delegation_not_for_actor',
+    ],
+    [
+      'a server that is not delegated',
+      { resource: `${TEST_ISSUER}/mcp/mail` },
+      'invalid_target',
+      TARGET,
+      'resource_not_delegated',
+    ],
+    [
+      'another origin',
+      { resource: 'https://attacker.example/mcp' },
+      'invalid_target',
+      TARGET,
+      'resource_not_delegated',
+    ],
+    [
+      'a resource below a server',
+      { resource: `${DOCUMENTS}/x` },
+      'invalid_target',
+      TARGET,
+      'resource_not_delegated',
+    ],
+    [
+      'a resource with a slash more',
+      { resource: `${TEST_ISSUER}/mcp/` },
+      'invalid_target',
+      TARGET,
+      'resource_not_delegated',
+    ],
+    [
+      'the issuer itself',
+      { resource: TEST_ISSUER },
+      'invalid_target',
+      TARGET,
+      'resource_not_delegated',
+    ],
+    [
+      'an audience beside another resource',
+      { resource: DOCUMENTS, audience: `${TEST_ISSUER}/mcp` },
+      'invalid_target',
+      TARGET,
+      'resource_not_delegated',
+    ],
+    [
+      'details that are no JSON',
+      { authorization_details: '[' },
+      'invalid_authorization_details',
+      DETAILS,
+      'details_malformed',
+    ],
+    [
+      'details of another type',
+      { authorization_details: '[{"type":"payment"}]' },
+      'invalid_authorization_details',
+      DETAILS,
+      'details_malformed',
+    ],
+    [
+      'details that say a member twice',
+      { authorization_details: JSON.stringify([READ]).replace('"type"', '"type":"x","type"') },
+      'invalid_authorization_details',
+      DETAILS,
+      'details_malformed',
+    ],
+    [
+      'details that exceed the delegation',
+      { authorization_details: JSON.stringify(wide) },
+      'invalid_authorization_details',
+      DETAILS,
+      'details_not_contained',
+    ],
+    [
+      'no details',
+      { authorization_details: '[]' },
+      'invalid_authorization_details',
+      DETAILS,
+      'details_malformed',
+    ],
+  ]
+  for (const [name, form, error, text, reason] of cases) {
+    await t.test(name, async () => {
+      const before = (await log(world)).length
+      const answer = await world.exchange({ agent, holder }, delegation, form)
+      assert.ok(!answer.ok)
+      assert.deepEqual(errorBody(answer.error), { error, error_description: text })
+      assert.equal(answer.error.status, 400)
+      const refused = (await log(world)).slice(before).filter(({ kind }) => kind !== 'svid_issued')
+      assert.deepEqual(
+        refused.map((entry) => entry.kind === 'token_refused' && [entry.agent, entry.reason]),
+        [[agent.id, reason]],
+      )
+    })
+  }
+})
+
+test('strangers are counted, not recorded, and learn nothing', async (t) => {
+  const world = await openTestTokens(t)
+  const { env } = world
+  const agent = await testAgent(env)
+  const holder = testHolder(env)
+  const delegation = await world.delegation({ agent: agent.id })
+  const expired = await world.svid(agent.id)
+  await env.clock.advance(300_000)
+  const suspended = await testAgent(env)
+  const suspendedSvid = await world.svid(suspended.id)
+  must(await suspendAgent({ agent: suspended.id, reason: 'test' }, testActor, env))
+  const forged = signJws(
+    env.keyring.active('issuer'),
+    { typ: 'JWT' },
+    { sub: agent.spiffeId, aud: TEST_ISSUER, exp: 9e9 },
+  )
+  const cases: [string, Record<string, string | undefined>, string][] = [
+    ['no assertion', { client_assertion: undefined }, 'client_assertion_missing'],
+    ['no assertion type', { client_assertion_type: undefined }, 'client_assertion_missing'],
+    [
+      'another assertion type',
+      { client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' },
+      'client_assertion_missing',
+    ],
+    ['a second way to authenticate', { client_secret: 'x' }, 'client_assertion_missing'],
+    ['no token', both('x'), 'client_assertion_invalid'],
+    [
+      'an SVID for somebody else',
+      both(await world.svid(agent.id, ['https://other.example'])),
+      'client_assertion_invalid',
+    ],
+    [
+      'an SVID for us and somebody else',
+      both(await world.svid(agent.id, [TEST_ISSUER, 'https://other.example'])),
+      'client_assertion_invalid',
+    ],
+    [
+      'an SVID for the token endpoint',
+      both(await world.svid(agent.id, [TOKEN_ENDPOINT])),
+      'client_assertion_invalid',
+    ],
+    ['an SVID by another key of ours', both(forged), 'client_assertion_invalid'],
+    ['an expired SVID', both(expired), 'client_assertion_invalid'],
+    ['an SVID of a suspended agent', both(suspendedSvid), 'client_inactive'],
+    ['the name of another client', { client_id: suspended.spiffeId }, 'client_id_mismatch'],
+  ]
+  for (const [name, form, reason] of cases) {
+    await t.test(name, async () => {
+      const answer = await world.exchange({ agent, holder }, delegation, form)
+      assert.ok(!answer.ok)
+      assert.equal(answer.error.reason, reason)
+      assert.equal(answer.error.status, 401)
+      assert.deepEqual(errorBody(answer.error), {
+        error: 'invalid_client',
+        error_description: 'the client is not authenticated',
+      })
+    })
+  }
+  const refused = (await log(world)).filter(({ kind }) => kind === 'token_refused')
+  assert.deepEqual(refused, [])
+})
+
+test('a parameter that stands twice is refused before anything is believed', async (t) => {
+  const world = await openTestTokens(t)
+  const headers = { method: 'POST', htu: TOKEN_ENDPOINT }
+  for (const name of ['grant_type', 'subject_token', 'client_assertion', 'audience', 'unknown']) {
+    const answer = await exchange(
+      [
+        [name, 'a'],
+        [name, 'a'],
+      ],
+      headers,
+      world.env,
+    )
+    assert.equal(answer.ok ? '' : answer.error.error, 'invalid_request')
+  }
+  const twoResources = await exchange(
+    [
+      ['resource', 'a'],
+      ['resource', 'b'],
+    ],
+    headers,
+    world.env,
+  )
+  assert.equal(twoResources.ok ? '' : twoResources.error.error, 'invalid_target')
+  const many = Array.from({ length: 51 }, (_, i) => [`p${i}`, ''] as const)
+  assert.equal((await exchange(many, headers, world.env)).ok, false)
+  const long = await exchange([['subject_token', 'x'.repeat(65_537)]], headers, world.env)
+  assert.equal(long.ok ? '' : long.error.reason, 'parameter_too_long')
+})
+
+test('a token for one server carries the authority for that server alone', async (t) => {
+  const world = await openTestTokens(t)
+  const agent = await testAgent(world.env)
+  const holder = testHolder(world.env)
+  const delegation = await world.delegation()
+  const ask = async (form: Record<string, string>): Promise<TokenResponse> =>
+    must(await world.exchange({ agent, holder }, delegation, form))
+
+  for (const form of [
+    { resource: DOCUMENTS },
+    { audience: DOCUMENTS },
+    { resource: DOCUMENTS, audience: DOCUMENTS },
+  ] as Record<string, string>[]) {
+    const response = await ask(form)
+    assert.equal(decodeJwt(response.access_token).aud, DOCUMENTS)
+    assert.deepEqual(response.authorization_details, [READ])
+  }
+  const administration = await ask({ resource: `${TEST_ISSUER}/api/v1` })
+  assert.deepEqual(administration.authorization_details, [])
+
+  const narrower = {
+    ...READ,
+    actions: ['resources/read'],
+    arguments: { 'resources/read': { uri: { prefix: 'file:///clients/1042/2025' } } },
+  }
+  const narrowed = await ask({ authorization_details: JSON.stringify([narrower]) })
+  assert.deepEqual(narrowed.authorization_details, [narrower])
+  assert.deepEqual(decodeJwt(narrowed.access_token)['authorization_details'], [narrower])
+
+  const elsewhere = await world.exchange({ agent, holder }, delegation, {
+    resource: `${TEST_ISSUER}/mcp/memory`,
+    authorization_details: JSON.stringify([narrower]),
+  })
+  assert.equal(elsewhere.ok ? '' : elsewhere.error.error, 'invalid_target')
+})
+
+test('a token outlives neither five minutes, nor the SVID, nor any delegation above it', async (t) => {
+  const world = await openTestTokens(t)
+  const { env } = world
+  const agent = await testAgent(env)
+  const holder = testHolder(env)
+  const short = await world.delegation({ agent: agent.id, lifetimeSeconds: 120 })
+  assert.equal(expiry(must(await world.exchange({ agent, holder }, short))), short.expiresAt)
+
+  const long = await world.delegation({ agent: agent.id })
+  const svid = await world.svid(agent.id)
+  const svidExpires = decodeJwt(svid).exp
+  await env.clock.advance(200_000)
+  const late = await world.exchange({ agent, holder }, long, {
+    client_assertion: svid,
+    actor_token: svid,
+  })
+  assert.equal(expiry(must(late)), svidExpires)
+})
+
+test('the first instance of an archetype claims its delegation', async (t) => {
+  const world = await openTestTokens(t)
+  const { env } = world
+  const askers = await Promise.all(
+    Array.from({ length: 4 }, async () => ({
+      agent: await testAgent(env),
+      holder: testHolder(env),
+    })),
+  )
+  const delegation = await world.delegation()
+  const answers = await Promise.all(askers.map((asker) => world.exchange(asker, delegation)))
+  assert.equal(answers.filter((answer) => answer.ok).length, 1)
+  for (const answer of answers) {
+    if (!answer.ok) assert.equal(answer.error.reason, 'delegation_not_for_actor')
+  }
+  const claimed = (await log(world)).filter(({ kind }) => kind === 'delegation_claimed')
+  assert.equal(claimed.length, 1)
+  const [winner] = askers.filter((_, i) => answers[i]?.ok)
+  assert.ok(winner)
+  assert.equal((await world.exchange(winner, delegation)).ok, true)
+
+  const stranger = { agent: await testAgent(env, { archetype: 'clerk' }), holder: testHolder(env) }
+  const refused = await world.exchange(stranger, await world.delegation())
+  assert.equal(refused.ok ? '' : refused.error.reason, 'delegation_not_for_actor')
+})
+
+test('an agent’s first key is its only one', async (t) => {
+  const world = await openTestTokens(t)
+  const { env } = world
+  const agent = await testAgent(env)
+  const [holder, thief] = [testHolder(env), testHolder(env)]
+  const delegation = await world.delegation({ agent: agent.id })
+  // A request that fails pins nothing.
+  const failed = await world.exchange({ agent, holder: thief }, delegation, {
+    resource: 'https://x.example',
+  })
+  assert.equal(failed.ok, false)
+  assert.equal((await world.exchange({ agent, holder }, delegation)).ok, true)
+  const stolen = await world.exchange({ agent, holder: thief }, delegation)
+  assert.ok(!stolen.ok)
+  assert.deepEqual(errorBody(stolen.error), {
+    error: 'invalid_dpop_proof',
+    error_description: 'a fresh DPoP proof by the key of this client is needed',
+  })
+  assert.equal(stolen.error.reason, 'proof_wrong_key')
+  assert.equal((await world.exchange({ agent, holder }, delegation)).ok, true)
+
+  const racer = await testAgent(env)
+  const own = await world.delegation({ agent: racer.id })
+  const keys = Array.from({ length: 4 }, () => testHolder(env))
+  const answers = await Promise.all(
+    keys.map((key) => world.exchange({ agent: racer, holder: key }, own)),
+  )
+  assert.equal(answers.filter((answer) => answer.ok).length, 1)
+})
+
+test('without a fresh proof there is no token', async (t) => {
+  const world = await openTestTokens(t)
+  const { env } = world
+  const agent = await testAgent(env)
+  const holder = testHolder(env)
+  const delegation = await world.delegation({ agent: agent.id })
+  const svid = await world.svid(agent.id)
+  const form = formOf({
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-spiffe',
+    client_assertion: svid,
+    subject_token: delegation.signed,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+    actor_token: svid,
+    actor_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+  })
+  const ask = async (dpop: string | undefined): Promise<string> => {
+    const answer = await exchange(form, { dpop, method: 'POST', htu: TOKEN_ENDPOINT }, env)
+    return answer.ok ? 'accepted' : answer.error.reason
+  }
+  const proof = await holder.prove('POST', TOKEN_ENDPOINT)
+  assert.equal(await ask(undefined), 'proof_missing')
+  assert.equal(await ask(await holder.prove('GET', TOKEN_ENDPOINT)), 'proof_wrong_request')
+  assert.equal(await ask(await holder.prove('POST', `${TEST_ISSUER}/mcp`)), 'proof_wrong_request')
+  assert.equal(await ask(proof), 'accepted')
+  assert.equal(await ask(proof), 'proof_replayed')
+})
+
+test('what no longer stands gives no token', async (t) => {
+  const world = await openTestTokens(t)
+  const { env, alice } = world
+  const agent = await testAgent(env)
+  const holder = testHolder(env)
+  const outcome = async (delegation: Delegation): Promise<string> => {
+    const answer = await world.exchange({ agent, holder }, delegation)
+    return answer.ok ? 'accepted' : `${answer.error.reason}:${answer.error.cause ?? ''}`
+  }
+  const suspended = await world.delegation({ agent: agent.id })
+  must(await suspend({ delegation: suspended.id, reason: 'test' }, alice, env))
+  assert.equal(await outcome(suspended), 'delegation_not_standing:delegation_suspended')
+  must(await resume({ delegation: suspended.id }, alice, env))
+  assert.equal(await outcome(suspended), 'accepted')
+
+  const completed = await world.delegation({ agent: agent.id })
+  must(await complete({ delegation: completed.id }, alice, env))
+  assert.equal(await outcome(completed), 'delegation_not_standing:delegation_completed')
+
+  const revoked = await world.delegation({ agent: agent.id })
+  must(await revoke({ delegation: revoked.id }, alice, env))
+  assert.equal(await outcome(revoked), 'delegation_not_standing:delegation_revoked')
+
+  const altered = await world.delegation({ agent: agent.id })
+  await sql`update delegation set expires_at = expires_at + 1 where id = ${altered.id}`.execute(
+    env.store.db,
+  )
+  assert.equal(await outcome(altered), 'delegation_invalid:altered')
+
+  const standing = await world.delegation({ agent: agent.id })
+  must(await assignOwner({ owned: 'archetype:tax-preparer', owner: null }, testActor, env))
+  assert.equal(await outcome(standing), 'nobody_accountable:')
+  must(await assignOwner({ owned: 'archetype:tax-preparer', owner: alice.person }, testActor, env))
+  assert.equal(await outcome(standing), 'accepted')
+  must(await deactivatePerson({ person: alice.person }, testActor, env))
+  assert.equal(await outcome(standing), 'delegation_not_standing:person_inactive')
+})
+
+test('an agent that acts for an agent names it inside its own act', async (t) => {
+  const world = await openTestTokens(t)
+  const { env, alice } = world
+  const [outer, inner] = [await testAgent(env), await testAgent(env)]
+  const [outerKey, innerKey] = [testHolder(env), testHolder(env)]
+  const root = await world.delegation({ agent: outer.id })
+  must(await world.exchange({ agent: outer, holder: outerKey }, root))
+  const details: Json = [
+    {
+      ...READ,
+      actions: ['resources/read'],
+      arguments: { 'resources/read': READ_CONDITION },
+    },
+  ]
+  const below = must(
+    await subDelegate(
+      { purpose: 'read', delegate: { archetype: 'tax-preparer', agent: inner.id }, details },
+      { agent: outer.id, delegation: root.id },
+      env,
+    ),
+  )
+  const response = must(await world.exchange({ agent: inner, holder: innerKey }, below))
+  const {
+    sub,
+    act,
+    client_id: client,
+    authorization_details: granted,
+  } = decodeJwt(response.access_token)
+  assert.equal(sub, alice.person)
+  assert.equal(client, inner.spiffeId)
+  assert.deepEqual(act, { sub: inner.spiffeId, act: { sub: outer.spiffeId } })
+  assert.deepEqual(granted, details)
+
+  const borrowed = await world.exchange({ agent: outer, holder: outerKey }, below)
+  assert.equal(borrowed.ok ? '' : borrowed.error.reason, 'delegation_not_for_actor')
+  must(await revoke({ delegation: root.id }, alice, env))
+  const after = await world.exchange({ agent: inner, holder: innerKey }, below)
+  assert.equal(after.ok ? '' : after.error.cause, 'delegation_revoked')
+})
+
+test('delegations signed before the issuer’s key was rotated are honoured', async (t: TestContext) => {
+  const world = await openTestTokens(t)
+  const agent = await testAgent(world.env)
+  const holder = testHolder(world.env)
+  const delegation = await world.delegation({ agent: agent.id })
+  const { kid } = await world.env.keyring.rotate('issuer')
+  const response = must(await world.exchange({ agent, holder }, delegation))
+  assert.equal(decodeProtectedHeader(response.access_token).kid, kid)
+})
+
+function both(svid: string): { client_assertion: string; actor_token: string } {
+  return { client_assertion: svid, actor_token: svid }
+}
+
+function expiry(response: TokenResponse): number {
+  return decodeJwt(response.access_token).exp ?? 0
+}
+
+async function log({ env }: TestTokens): Promise<Entry[]> {
+  return await entriesFrom(0, env.store)
+}
