@@ -38,13 +38,14 @@ type Path = Accountable['path']
 /** The longest path that an entry takes. Longer chains answer to nobody. */
 const LONGEST_PATH = 20
 
-/** Who answers for `owned` at `instant` (milliseconds since the epoch). The path ends in that person. */
+/** Who answers for `owned` at `instant` (or milliseconds since the epoch). The path ends in that person. */
 export async function resolve(
   tx: Tx,
   owned: Owned,
-  instant: number,
+  instant: Temporal.Instant | number,
 ): Promise<Result<Resolved, NobodyAccountable>> {
-  const walk = new Walk(tx, instant)
+  const at = typeof instant === 'number' ? Temporal.Instant.fromEpochMilliseconds(instant) : instant
+  const walk = new Walk(tx, at)
   const accountable = await walk.from(owned, [])
   const relied = [...walk.relied]
   return accountable === undefined
@@ -55,11 +56,11 @@ export async function resolve(
 /** One search. No subject is entered twice, so circles end and the cost is linear. */
 class Walk {
   readonly #tx: Tx
-  readonly #instant: number
+  readonly #instant: Temporal.Instant
   readonly #entered = new Set<Subject>()
   readonly relied = new Set<Subject>()
 
-  constructor(tx: Tx, instant: number) {
+  constructor(tx: Tx, instant: Temporal.Instant) {
     this.#tx = tx
     this.#instant = instant
   }
@@ -111,11 +112,15 @@ class Walk {
 
   /** Everybody who could have the duty now, in the order in which they are asked. */
   async #onDuty(group: GroupId): Promise<ReadonlySet<PersonId>> {
-    const overriding = await overridesAt(this.#tx, group, Math.floor(this.#instant / 1000))
+    const overriding = await overridesAt(
+      this.#tx,
+      group,
+      Math.floor(this.#instant.epochMilliseconds / 1000),
+    )
     const terms = await findRotation(this.#tx, group)
     if (terms === undefined) return new Set(overriding)
     const rotation = must(parseRotation(terms))
-    const { index } = rotationAt(rotation, Temporal.Instant.fromEpochMilliseconds(this.#instant))
+    const { index } = rotationAt(rotation, this.#instant)
     const { members } = rotation
     return new Set([...overriding, ...members.slice(index), ...members.slice(0, index)])
   }

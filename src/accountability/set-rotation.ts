@@ -15,18 +15,18 @@ interface Env {
   readonly clock: Clock
 }
 
-/** Sets a group's rotation, or none (`null`). Only members of the group take turns. */
+/** Sets the rotation of a group (name or identifier), or none (`null`). Only its members take turns. */
 export async function setRotation(
-  request: { readonly group: GroupId; readonly rotation: RotationTerms | null },
+  request: { readonly group: string; readonly rotation: RotationTerms | null },
   by: Actor,
   env: Env,
 ): Promise<Result<undefined, RotationRefusal | { reason: 'unknown_group' | 'not_a_member' }>> {
   const rotation = request.rotation === null ? ok(null) : parseRotation(request.rotation)
   if (!rotation.ok) return rotation
   const terms = rotation.value === null ? null : termsOf(rotation.value)
-  const { group } = request
   return await env.store.transaction(async (tx) => {
-    if ((await lockGroup(tx, group)) === undefined) return refuse({ reason: 'unknown_group' })
+    const group = (await lockGroup(tx, request.group))?.id
+    if (group === undefined) return refuse({ reason: 'unknown_group' })
     if (!(await areMembers(tx, group, terms?.members ?? [])))
       return refuse({ reason: 'not_a_member' })
     await writeRotation(tx, group, terms)
@@ -54,14 +54,16 @@ const LONGEST_OVERRIDE_SECONDS = 366 * 86_400
 
 /** Gives a group's duty to one active member for a while; of several overrides the one set last counts. */
 export async function setOverride(
-  { group, person, from, until }: Override,
+  request: Omit<Override, 'group'> & { readonly group: string },
   by: Actor,
   env: Env,
 ): Promise<Result<undefined, OverrideRefusal>> {
+  const { person, from, until } = request
   const now = nowSeconds(env.clock)
   if (!isPeriod(from, until, now)) return refuse({ reason: 'bad_period' })
   return await env.store.transaction(async (tx) => {
-    if ((await lockGroup(tx, group)) === undefined) return refuse({ reason: 'unknown_group' })
+    const group = (await lockGroup(tx, request.group))?.id
+    if (group === undefined) return refuse({ reason: 'unknown_group' })
     if (!(await areMembers(tx, group, [person]))) return refuse({ reason: 'not_a_member' })
     if ((await findPerson(tx, person))?.active !== true)
       return refuse({ reason: 'person_inactive' })

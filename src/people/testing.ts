@@ -2,6 +2,7 @@
 
 import type { TestContext } from 'node:test'
 import { sql } from 'kysely'
+import { checkLog } from '../audit/check-log.ts'
 import { decodeEntry, type Entry } from '../audit/entry.ts'
 import { openTestLog, testActor, type TestLog } from '../audit/testing.ts'
 import { must } from '../base/result.ts'
@@ -43,8 +44,9 @@ export async function signInTestPerson(handle: string, env: TestLog): Promise<Si
   return must(await signIn({ code }, env))
 }
 
-/** The entries of the log from `first` on. */
+/** The entries of the log from `first` on, once the whole log keeps its invariants. */
 export async function entriesFrom(first: number, store: Store): Promise<Entry[]> {
+  await checkLog(store)
   const { rows } = await sql<{ entry: Uint8Array }>`
     select entry from log_entry where index >= ${first} order by index`.execute(store.db)
   return rows.map((row) => decodeEntry(row.entry))

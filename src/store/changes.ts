@@ -64,7 +64,10 @@ export async function watchChanges(
   signal: AbortSignal,
 ): Promise<ChangeFeed> {
   const watch = new Watch(env, onTouched, signal)
-  await watch.open()
+  await watch.open().catch(async (fault: unknown) => {
+    await watch.close()
+    throw fault
+  })
   return {
     freshAsOfMilliseconds: () => watch.freshAsOf,
     caughtUpTo: () => watch.cursor,
@@ -115,7 +118,7 @@ class Watch {
       if (this.#signal.aborted) break
       await this.#catchUp()
     }
-    await this.#close()
+    await this.close()
   }
 
   async #catchUp(): Promise<void> {
@@ -124,7 +127,7 @@ class Watch {
       else await this.#read(this.#client)
     } catch (error) {
       this.#env.diagnostics.error('store.change_feed_interrupted', error)
-      await this.#close()
+      await this.close()
     }
   }
 
@@ -149,7 +152,7 @@ class Watch {
     this.freshAsOf = began
   }
 
-  async #close(): Promise<void> {
+  async close(): Promise<void> {
     const client = this.#client
     this.#client = undefined
     await client?.end().catch(() => undefined)

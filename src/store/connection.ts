@@ -1,8 +1,9 @@
 /**
  * From a connection string to the settings of one connection: where the TLS rule is kept.
  *
- * Call `connectionSettings`. Everything is spelled out for the driver, so that neither its own reading of
- * the string nor `PG…` variables change what was configured here.
+ * Call `connectionSettings`. Host, database, role and TLS are spelled out for the driver, so that neither
+ * its own reading of the string nor `PG…` variables change them. A password that the string leaves out
+ * may still come from `PGPASSWORD` or `~/.pgpass`.
  */
 
 import { readFileSync } from 'node:fs'

@@ -184,7 +184,7 @@ async function lastLines(file: string): Promise<string> {
   return text.trimEnd().split('\n').slice(-4).join('\n')
 }
 
-const NOBODY_THERE = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET'])
+const NOBODY_THERE = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EAGAIN', 'EPIPE'])
 const CANNOT_CONNECT_NOW = '57P03'
 
 /** Whether the server in our socket folder takes connections. Throws if it serves other data than ours. */

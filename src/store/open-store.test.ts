@@ -161,3 +161,10 @@ test('a migration that fails takes back all that came with it', async (t) => {
   assert.deepEqual(await notes(store), [])
   await store.close()
 })
+
+test('a database that is not there is a fault that names where', async () => {
+  const url = 'postgresql://nobody@127.0.0.1:1/nothing'
+  await assert.rejects(openStore({ url, migrations: [], diagnostics: silentDiagnostics }), {
+    message: 'cannot connect to the database on `127.0.0.1`',
+  })
+})

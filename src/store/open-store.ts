@@ -63,7 +63,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
 async function prepare(client: Client, options: StoreOptions): Promise<void> {
   reportLoss(client, options.diagnostics)
-  await client.connect()
+  await client.connect().catch((cause: unknown) => {
+    throw new Error(`cannot connect to the database on \`${client.host}\``, { cause })
+  })
   try {
     const { rows } = await client.query<{ version: number }>(
       `select current_setting('server_version_num')::int as version`,
