@@ -58,3 +58,13 @@ export const rotateKey = operation({
   input: z.strictObject({ purpose: z.enum(['issuer', 'svid_ca', 'svid_jwt']) }),
   output: z.object({ kid: z.string() }),
 })
+
+export const logCosign = operation({
+  id: 'log.cosign',
+  asker: 'person',
+  method: 'POST',
+  path: '/log/cosignatures',
+  summary: 'Hand back a checkpoint with the cosignature of a witness.',
+  input: z.strictObject({ checkpoint: z.string().max(131_072), witness: z.string().max(500) }),
+  output: z.object({ size: z.int() }),
+})

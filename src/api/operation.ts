@@ -11,9 +11,13 @@ import * as z from 'zod'
 export type Asker = 'anyone' | 'person' | 'agent'
 
 /** One operation. `id` is `<noun>.<verb>` and is also the Cedar resource that policy decides about. */
-export interface Operation<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> {
+export interface Operation<
+  I extends z.ZodType = z.ZodType,
+  O extends z.ZodType = z.ZodType,
+  A extends Asker = Asker,
+> {
   readonly id: string
-  readonly asker: Asker
+  readonly asker: A
   readonly method: 'GET' | 'POST' | 'DELETE'
   /** Below `/api/v1`, with `{name}` for parameters. */
   readonly path: string
@@ -24,9 +28,9 @@ export interface Operation<I extends z.ZodType = z.ZodType, O extends z.ZodType 
 }
 
 /** Declares an operation, keeping the precise types of its input and output. */
-export function operation<I extends z.ZodType, O extends z.ZodType>(
-  row: Operation<I, O>,
-): Operation<I, O> {
+export function operation<I extends z.ZodType, O extends z.ZodType, const A extends Asker>(
+  row: Operation<I, O, A>,
+): Operation<I, O, A> {
   return row
 }
 

@@ -57,7 +57,7 @@ import {
   showApproval,
   decideApproval,
 } from './delegations.ts'
-import { logStory, logEntries, logReceipt, logKey, rotateKey } from './log.ts'
+import { logStory, logEntries, logReceipt, logKey, logCosign, rotateKey } from './log.ts'
 
 /** Every operation of the administration API, by the name that `client/` calls it. */
 export const OPERATIONS = {
@@ -108,6 +108,7 @@ export const OPERATIONS = {
   logEntries,
   logReceipt,
   logKey,
+  logCosign,
   rotateKey,
 } as const
 

@@ -27,7 +27,7 @@ export interface Intended {
    * What else must hold at the same instant and is written with it: limits to debit, an approval to
    * consume. A call that has it is admitted in a transaction of its own, because a refusal rolls back.
    */
-  readonly also?: (tx: Tx) => Promise<Result<unknown>>
+  readonly also?: (tx: Tx) => Promise<Result<readonly Entry[]>>
 }
 
 /** Why a decided call was not admitted after all. */
@@ -91,13 +91,15 @@ async function commit(
   tx: Tx,
   items: readonly Item[],
   vault: Vault,
-  also?: (tx: Tx) => Promise<Result<unknown>>,
+  also?: Intended['also'],
 ): Promise<readonly (Admission | Error)[]> {
   await lockHead(tx)
   const answers: (Admission | Error | undefined)[] = await judge(tx, items)
+  const following: PreparedEntry[] = []
   if (also !== undefined && answers[0] === undefined) {
     const granted = await also(tx)
     if (!granted.ok) return [refuse({ reason: 'not_admitted', cause: granted.error.reason })]
+    following.push(...granted.value.map(prepareEntry))
   }
   const going = items.flatMap((item, i) => (answers[i] === undefined ? [{ item, i }] : []))
   const prepared = await prepare(
@@ -111,10 +113,8 @@ async function commit(
     return entry instanceof Error || entry === undefined ? [] : [{ entry, i }]
   })
   if (written.length > 0) {
-    const { first } = await appendPrepared(
-      tx,
-      written.map(({ entry }) => entry),
-    )
+    const entries = written.map(({ entry }) => entry)
+    const { first } = await appendPrepared(tx, [...entries, ...following])
     for (const [at, { i }] of written.entries()) answers[i] = ok({ index: first + at })
   }
   return answers.map((answer) => answer ?? new Error('expected an answer for every item'))

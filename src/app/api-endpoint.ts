@@ -1,0 +1,187 @@
+/**
+ * The administration API: every row of `api/operations.ts` as a route.
+ *
+ * One pipeline for all: read the input, know the asker, decide the operation (policy, the person alone),
+ * run it, answer in JSON or with a problem (RFC 9457). What is refused after the asker is known is
+ * recorded; what strangers send is only counted.
+ */
+
+import { append } from '../audit/append.ts'
+import { administrationResource } from '../token/resource.ts'
+import { authenticateToken, type Caller } from '../token/authenticate-token.ts'
+import { type Json } from '../base/canonical-json.ts'
+import { nowSeconds } from '../base/clock.ts'
+import { ok, refuse, type Refusal, type Result } from '../base/result.ts'
+import type { Operation } from '../api/operation.ts'
+import { OPERATIONS, type OperationName, type Output, type Parsed } from '../api/operations.ts'
+import { decideOperation, type OperationTarget } from '../decision/decide-operation.ts'
+import { parseStrictJson } from '../mcp/strict-json.ts'
+import { authenticateSession } from '../people/authenticate-session.ts'
+import { personActor, type Session } from '../people/session.ts'
+import { currentPolicies } from '../policy/current.ts'
+import { type HttpAnswer, type HttpRequest, json, type Route } from './http.ts'
+import type { Installation } from './installation.ts'
+import { loadPerson } from '../decision/load-facts.ts'
+import { problem } from './problems.ts'
+
+/** Who asked: nobody in particular, a person in a session, or an agent with its token. */
+export interface Askers {
+  readonly anyone: undefined
+  readonly person: Session
+  readonly agent: Caller
+}
+
+/** How one operation is carried out. */
+export interface Handler<N extends OperationName> {
+  /** What policy is asked about; the installation unless told. */
+  readonly target?: (
+    input: Parsed<N>,
+    session: Session,
+    env: Installation,
+  ) => Promise<Result<OperationTarget>>
+  readonly run: (
+    input: Parsed<N>,
+    asker: Askers[(typeof OPERATIONS)[N]['asker']],
+    env: Installation,
+  ) => Promise<Result<Output<N>>>
+}
+
+/** One handler per operation: a missing one is a compile error. */
+export type Handlers = { readonly [N in OperationName]: Handler<N> }
+
+/** The routes of the API. */
+export function apiRoutes(handlers: Handlers, env: Installation): Route[] {
+  return (Object.keys(OPERATIONS) as OperationName[]).map((name) => {
+    const row: Operation = OPERATIONS[name]
+    return {
+      method: row.method,
+      path: `/api/v1${row.path}`,
+      // The table's types say that input and asker belong together; a union of rows cannot.
+      handle: (request: HttpRequest) =>
+        answer(request, row, handlers[name] as unknown as AnyHandler, env),
+    }
+  })
+}
+
+interface AnyHandler {
+  readonly target?: (
+    input: unknown,
+    session: Session,
+    env: Installation,
+  ) => Promise<Result<OperationTarget>>
+  readonly run: (input: unknown, asker: unknown, env: Installation) => Promise<Result<Json>>
+}
+
+async function answer(
+  request: HttpRequest,
+  row: Operation,
+  handler: AnyHandler,
+  env: Installation,
+): Promise<HttpAnswer> {
+  const asker = await knowAsker(request, row, env)
+  if (!asker.ok) return problem(asker.error)
+  const input = readInput(request, row)
+  if (!input.ok) return problem(input.error)
+  if (row.asker === 'person') {
+    const session = asker.value as Session
+    const decided = await decide(row.id, handler, { input: input.value, session }, env)
+    if (!decided.ok) return problem(decided.error)
+  }
+  const result = await handler.run(input.value, asker.value, env)
+  return result.ok ? json(200, result.value) : problem(result.error)
+}
+
+async function knowAsker(
+  request: HttpRequest,
+  row: Operation,
+  env: Installation,
+): Promise<Result<Session | Caller | undefined, Refusal & { headers?: HttpAnswer['headers'] }>> {
+  const { authorization, dpop } = request.headers
+  if (row.asker === 'anyone') return ok(undefined)
+  if (row.asker === 'person') {
+    const [, token] =
+      /^Bearer ([\w.-]+)$/.exec(
+        request.times('authorization') === 1 ? (authorization ?? '') : '',
+      ) ?? []
+    return await authenticateSession(token ?? '', env)
+  }
+  const resource = administrationResource(env.issuer)
+  const caller = await authenticateToken(
+    {
+      authorization,
+      dpop: request.times('dpop') === 1 ? (dpop as string) : undefined,
+      method: request.method,
+      url: `${env.issuer}${request.path}`,
+      audience: resource,
+    },
+    env,
+  )
+  if (caller.ok) return caller
+  return refuse({
+    reason: 'not_authenticated',
+    headers: { 'www-authenticate': caller.error.wwwAuthenticate },
+  })
+}
+
+/** Path parameters, then the query of a GET or the body of anything else, strictly. */
+function readInput(request: HttpRequest, row: Operation): Result<unknown> {
+  let given: Record<string, unknown>
+  if (row.method === 'GET') {
+    const names = [...request.query.keys()]
+    if (new Set(names).size !== names.length)
+      return refuse({ reason: 'invalid_request', message: 'expected each parameter once' })
+    given = Object.fromEntries(request.query)
+  } else {
+    const body = request.body.length === 0 ? ok<Json>({}) : parseStrictJson(request.body)
+    if (!body.ok) return refuse({ reason: body.error.reason, message: 'expected a JSON object' })
+    if (typeof body.value !== 'object' || body.value === null || Array.isArray(body.value)) {
+      return refuse({ reason: 'invalid_request', message: 'expected a JSON object' })
+    }
+    given = { ...body.value }
+  }
+  const parsed = row.input.safeParse({ ...given, ...request.parameters })
+  if (parsed.success) return ok(parsed.data)
+  const issue = parsed.error.issues[0]
+  const at = issue?.path.join('.') ?? ''
+  return refuse({
+    reason: 'invalid_request',
+    message: `\`${at}\`: ${issue?.message ?? 'expected another value'}`,
+  })
+}
+
+const INSTALLATION: OperationTarget = { type: 'installation' }
+
+async function decide(
+  operation: string,
+  handler: AnyHandler,
+  { input, session }: { readonly input: unknown; readonly session: Session },
+  env: Installation,
+): Promise<Result<undefined>> {
+  const target =
+    handler.target === undefined ? ok(INSTALLATION) : await handler.target(input, session, env)
+  if (!target.ok) return target
+  const policies = await currentPolicies(env)
+  const person = await env.store.snapshot((tx) => loadPerson(tx, session.person))
+  const decision = decideOperation(
+    { person, acr: session.acr, operation, target: target.value, time: nowSeconds(env.clock) },
+    policies,
+  )
+  if (decision.outcome === 'permit') return ok()
+  const reason = decision.reason ?? 'not_permitted'
+  await env.store.transaction((tx) =>
+    append(tx, [
+      {
+        v: 1,
+        kind: 'operation_refused',
+        time: env.clock.nowMilliseconds(),
+        by: personActor(session),
+        operation,
+        reason,
+      },
+    ]),
+  )
+  return refuse({
+    reason: decision.outcome === 'step_up' ? 'step_up_required' : 'not_permitted',
+    message: `\`${operation}\` is not permitted to you`,
+  })
+}

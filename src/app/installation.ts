@@ -1,0 +1,37 @@
+/** The parts of a running installation, as the routes see them. `compose.ts` makes one. */
+
+import type { NoteSigner } from '../audit/note.ts'
+import type { Vault } from '../audit/vault.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Diagnostics } from '../base/diagnostics.ts'
+import type { Random } from '../base/random.ts'
+import type { EndpointEnv } from '../gateway/endpoint.ts'
+import type { TrustDomain } from '../identity/spiffe-id.ts'
+import type { Keyring } from '../keys/keyring.ts'
+import type { MasterKey } from '../keys/seal.ts'
+import type { ChangeFeed } from '../store/changes.ts'
+import type { Store } from '../store/store.ts'
+import type { ExchangeEnv } from '../token/exchange.ts'
+import type { Upstreams } from '../upstream/upstreams.ts'
+import type { AgentSockets } from './agent-sockets.ts'
+import type { MetricsPage } from './metrics.ts'
+
+/** Everything that is wired together. A part that a function needs, it names in its own `env`. */
+export interface Installation extends EndpointEnv, ExchangeEnv {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly diagnostics: Diagnostics
+  readonly vault: Vault
+  readonly keyring: Keyring
+  readonly masterKey: MasterKey
+  /** The public origin. */
+  readonly issuer: string
+  readonly trustDomain: TrustDomain
+  readonly logSigner: NoteSigner
+  readonly logKey: string
+  readonly upstreams: Upstreams
+  readonly sockets: AgentSockets
+  readonly feed: ChangeFeed
+  readonly metrics: MetricsPage
+}

@@ -1,0 +1,90 @@
+/** The log and the keys: the operations of `api/log.ts`. */
+
+import { issueReceipt } from '../../audit/issue-receipt.ts'
+import { loadStory } from '../../audit/load-story.ts'
+import { parseVerifierKey } from '../../audit/note.ts'
+import { entriesBetween, entriesOfDelegations } from '../../audit/queries.ts'
+import { printStory, tellStory } from '../../audit/story.ts'
+import { openCheckpoint } from '../../audit/tree-head.ts'
+import { recordCosignatures } from '../../audit/tree-store.ts'
+import type { Output } from '../../api/operations.ts'
+import { idSchema } from '../../base/id.ts'
+import { ok, refuse } from '../../base/result.ts'
+import { findDelegation } from '../../delegation/delegation-store.ts'
+import { listGroups, listPeople } from '../../people/people-store.ts'
+import { personActor } from '../../people/session.ts'
+import { listServers } from '../../registry/server-store.ts'
+import type { Tx } from '../../store/store.ts'
+import type { Handlers } from '../api-endpoint.ts'
+
+const delegationId = idSchema('dlg')
+
+/** Handlers by operation. */
+export const logHandlers: Pick<
+  Handlers,
+  'logStory' | 'logEntries' | 'logReceipt' | 'logKey' | 'logCosign' | 'rotateKey'
+> = {
+  logStory: {
+    target: async ({ id }, session, env) => {
+      const parsed = delegationId.safeParse(id)
+      const found = parsed.success ? await findDelegation(env.store.db, parsed.data) : undefined
+      if (found === undefined) return refuse({ reason: 'unknown_delegation' })
+      return ok({ type: 'delegation', id: found.id, own: found.person === session.person })
+    },
+    run: async ({ id }, _session, env) => {
+      const names = await env.store.snapshot(namesOf)
+      const lines = tellStory(await loadStory(id, env, names))
+      return ok({ lines: lines as unknown as Output<'logStory'>['lines'], text: printStory(lines) })
+    },
+  },
+  logEntries: {
+    run: async ({ from, limit, delegation }, _session, env) =>
+      await env.store.snapshot(async (tx) => {
+        const placed =
+          delegation === undefined
+            ? await entriesBetween(tx, { from, limit })
+            : (await entriesOfDelegations(tx, [delegation]))
+                .filter(({ index }) => index >= from)
+                .slice(0, limit)
+        const last = placed.at(-1)
+        const entries = placed as unknown as Output<'logEntries'>['entries']
+        return ok({
+          entries,
+          next: last !== undefined && placed.length === limit ? last.index + 1 : null,
+        })
+      }),
+  },
+  logReceipt: {
+    run: async ({ index }, _session, env) => {
+      const receipt = await issueReceipt(index, env)
+      return receipt.ok ? ok({ receipt: receipt.value }) : receipt
+    },
+  },
+  logKey: {
+    run: async (_input, _asker, env) => ok({ origin: env.logSigner.name, vkey: env.logKey }),
+  },
+  logCosign: {
+    run: async ({ checkpoint, witness }, _session, env) => {
+      const [log, other] = [await parseVerifierKey(env.logKey), await parseVerifierKey(witness)]
+      if (!log.ok || !other.ok)
+        return refuse({ reason: 'malformed_key', message: 'expected a verifier key' })
+      const keys = { log: log.value, witnesses: [other.value] }
+      const opened = await openCheckpoint(checkpoint, keys)
+      if (!opened.ok) return opened
+      await env.store.transaction((tx) => recordCosignatures(tx, checkpoint, keys))
+      return ok({ size: opened.value.size })
+    },
+  },
+  rotateKey: {
+    run: async ({ purpose }, session, env) =>
+      ok({ kid: (await env.keyring.rotate(purpose, personActor(session))).kid }),
+  },
+}
+
+/** What subjects are called, for people who read a story. */
+async function namesOf(tx: Tx): Promise<ReadonlyMap<string, string>> {
+  const people = (await listPeople(tx)).map(({ id, name }) => [id, name] as const)
+  const groups = (await listGroups(tx)).map(({ id, name }) => [id, name] as const)
+  const servers = (await listServers(tx)).map(({ id, name }) => [id, name] as const)
+  return new Map<string, string>([...people, ...groups, ...servers])
+}

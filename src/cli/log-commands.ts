@@ -1,0 +1,219 @@
+/** `behalf log|witness`: the record, checked without trusting who keeps it. */
+
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Command } from 'commander'
+import { parseVerifierKey } from '../audit/note.ts'
+import { verifierKeyOf, witnessSigner } from '../audit/note-signer.ts'
+import { copyLog, folderTileSource } from '../audit/tile-source.ts'
+import type { TileSource } from '../audit/tile.ts'
+import { verifyReceipt } from '../audit/receipt.ts'
+import { verifyLog } from '../audit/verify.ts'
+import { witnessLog } from '../audit/witness.ts'
+import { openWitnessState } from '../audit/witness-state.ts'
+import { sha256 } from '../base/bytes.ts'
+import { systemClock } from '../base/clock.ts'
+import { httpTileSource } from '../client/log.ts'
+import { act } from './act.ts'
+import { type Context, contextOf } from './context.ts'
+import { EXIT, facts, finish, print, refused, table } from './terminal.ts'
+
+/** Adds the commands about the log. */
+export function addLogCommands(program: Command): void {
+  const log = program.command('log').summary('the transparency log')
+  log
+    .command('story <delegation>')
+    .summary('who delegated what to whom, what was tried, who approved, who answers')
+    .action(
+      act(
+        'logStory',
+        (id) => ({ id }),
+        ({ text }) => text,
+      ),
+    )
+  log
+    .command('entries')
+    .option('--from <index>', 'the first entry', '0')
+    .option('--limit <count>', 'at most 500', '100')
+    .option('--delegation <id>', 'only of this delegation')
+    .action(
+      act(
+        'logEntries',
+        (_, options) => ({
+          from: Number(options['from']),
+          limit: Number(options['limit']),
+          ...(options['delegation'] !== undefined && { delegation: options['delegation'] }),
+        }),
+        ({ entries }) =>
+          table(
+            ['index', 'kind', 'entry'],
+            entries.map(({ index, entry }) => [
+              String(index),
+              String(entry['kind']),
+              JSON.stringify(entry),
+            ]),
+          ),
+      ),
+    )
+  log
+    .command('receipt <index>')
+    .summary('an offline proof that an entry is in the log')
+    .action(
+      act(
+        'logReceipt',
+        (index) => ({ index: Number(index) }),
+        ({ receipt }) => receipt,
+      ),
+    )
+  log
+    .command('verify')
+    .summary('re-verify the whole log from its tiles alone')
+    .option('--folder <folder>', 'a copy made by `log copy` instead of the installation')
+    .option('--key <vkey>', "the log's verifier key; by default what the installation says")
+    .option('--witness <vkeys...>', 'verifier keys of witnesses')
+    .option('--since <file>', 'a checkpoint kept earlier, which the log must continue')
+    .option('--receipt <file>', 'verify one receipt instead')
+    .addHelpText('after', '\nExample:\n  behalf log verify --since checkpoint.last\n')
+    .action(verifyAction)
+  log
+    .command('checkpoint')
+    .summary('the signed head of the log, to keep for `verify --since`')
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(command)
+      const note = await sourceOf(context)('checkpoint')
+      const text = new TextDecoder().decode(note)
+      print(context.terminal, { checkpoint: text }, text)
+    })
+  log
+    .command('copy <folder>')
+    .summary('copy the log, to verify and keep elsewhere')
+    .action(async (folder: string, _options: object, command: Command) => {
+      const context = contextOf(command)
+      const size = await copyLog(sourceOf(context), folder)
+      print(context.terminal, { size, folder }, `copied ${size} entries to ${folder}`)
+    })
+  program
+    .command('witness')
+    .summary('cosign the log if it continues what was cosigned before')
+    .requiredOption('--name <name>', 'the name of this witness')
+    .requiredOption('--key-file <file>', 'its Ed25519 key, made when missing')
+    .requiredOption('--state <file>', 'what it cosigned last')
+    .addHelpText(
+      'after',
+      '\nExample:\n  behalf witness --name auditor.example/w1 --key-file w1.pem --state w1.json\n',
+    )
+    .action(witnessAction)
+}
+
+interface VerifyOptions {
+  readonly folder?: string
+  readonly key?: string
+  readonly witness?: readonly string[]
+  readonly since?: string
+  readonly receipt?: string
+}
+
+async function verifyAction(options: VerifyOptions, command: Command): Promise<void> {
+  const context = contextOf(command)
+  const { terminal } = context
+  const key = options.key ?? (await announcedKey(context))
+  const witnesses = options.witness ?? []
+  if (options.receipt !== undefined) {
+    process.exitCode = await verifyOneReceipt(context, options.receipt, { key, witnesses })
+    return
+  }
+  const source = options.folder === undefined ? sourceOf(context) : folderTileSource(options.folder)
+  const since = options.since === undefined ? undefined : readFileSync(options.since, 'utf8')
+  const verified = await verifyLog(
+    source,
+    { log: key, witnesses, ...(since !== undefined && { since }) },
+    { sha256 },
+  )
+  if (!verified.ok) {
+    process.exitCode = refused(terminal, verified.error)
+    return
+  }
+  const { origin, size, root, standing } = verified.value
+  const told = { ...verified.value, root: Buffer.from(root).toString('base64') }
+  const continues =
+    verified.value.since === undefined
+      ? ''
+      : `\nit continues the checkpoint of size ${verified.value.since}`
+  print(
+    terminal,
+    told,
+    `${origin}: ${size} entries verified, root ${told.root}\n${standing}${continues}`,
+  )
+}
+
+async function verifyOneReceipt(
+  context: Context,
+  file: string,
+  { key, witnesses }: { readonly key: string; readonly witnesses: readonly string[] },
+): Promise<number> {
+  const keys = await Promise.all([key, ...witnesses].map((vkey) => parseVerifierKey(vkey)))
+  const [log, ...others] = keys.flatMap((parsed) => (parsed.ok ? [parsed.value] : []))
+  if (log === undefined || others.length !== witnesses.length) {
+    return refused(context.terminal, { reason: 'malformed_key', message: 'expected verifier keys' })
+  }
+  const proven = await verifyReceipt(readFileSync(file, 'utf8'), { log, witnesses: others })
+  if (!proven.ok) return refused(context.terminal, proven.error)
+  print(context.terminal, proven.value, facts({ ...proven.value }))
+  return EXIT.done
+}
+
+async function announcedKey(context: Context): Promise<string> {
+  const answer = await context.client.call('logKey', {})
+  if (!answer.ok)
+    throw new Error(`the installation does not say its log key: ${answer.error.message}`)
+  return answer.value.vkey
+}
+
+function sourceOf(context: Context): TileSource {
+  if (context.session === undefined) throw new Error('sign in first: `behalf login --code …`')
+  return httpTileSource({ url: context.url, session: context.session })
+}
+
+interface WitnessOptions {
+  readonly name: string
+  readonly keyFile: string
+  readonly state: string
+}
+
+async function witnessAction(options: WitnessOptions, command: Command): Promise<void> {
+  const context = contextOf(command)
+  const key = witnessKey(options.keyFile)
+  const log = await parseVerifierKey(await announcedKey(context))
+  if (!log.ok) throw new Error('expected the installation to announce a verifier key')
+  const cosigned = await witnessLog(sourceOf(context), {
+    logs: [log.value],
+    signer: await witnessSigner(options.name, key, systemClock),
+    state: await openWitnessState(options.state),
+    sha256,
+  })
+  if (!cosigned.ok) {
+    process.exitCode = refused(context.terminal, cosigned.error)
+    return
+  }
+  const vkey = await verifierKeyOf(options.name, 'witness', key)
+  const kept = await context.client.call('logCosign', { checkpoint: cosigned.value, witness: vkey })
+  process.exitCode = finish(
+    context.terminal,
+    kept,
+    ({ size }) => `cosigned a log of ${size} entries\nverify with --witness '${vkey}'`,
+  )
+}
+
+/** The witness's key, made on first use: 0600, never overwritten. */
+function witnessKey(file: string): KeyObject {
+  if (!existsSync(file)) {
+    const { privateKey } = generateKeyPairSync('ed25519')
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), {
+      mode: 0o600,
+      flag: 'wx',
+    })
+  }
+  return createPrivateKey(readFileSync(file))
+}

@@ -1,0 +1,152 @@
+/**
+ * Lists: what a caller is offered, from the pinned definitions, filtered by what it may use now.
+ *
+ * Capability follows authority: a tool appears in the stage that grants it and disappears after it.
+ * What was offered is recorded. The order is the registry's, the same for everybody.
+ */
+
+import type { JsonObject } from '../base/canonical-json.ts'
+import { nowSeconds } from '../base/clock.ts'
+import { ok, refuse, type Result } from '../base/result.ts'
+import { mayOffer } from '../decision/decide.ts'
+import type { ResourceFacts } from '../decision/facts.ts'
+import { covers } from '../delegation/covers.ts'
+import { standing } from '../delegation/standing.ts'
+import type { Era } from '../mcp/era.ts'
+import { type ListMethod, listResult } from '../mcp/results.ts'
+import type { Definition, DefinitionKind } from '../registry/server.ts'
+import type { Caller } from '../token/authenticate-token.ts'
+import type { EndpointEnv } from './endpoint.ts'
+import type { KnownFacts } from './facts-cache.ts'
+import type { KnownServer } from './servers-cache.ts'
+import { promptFacts, resourceFacts, toolFacts } from './target.ts'
+
+/** A list as it was asked for. */
+export interface ListRequest {
+  readonly caller: Caller
+  readonly servers: readonly KnownServer[]
+  /** Whether names carry their server's, as at the endpoint of all servers. */
+  readonly prefixed: boolean
+  readonly era: Era
+}
+
+/** A server's name and a tool's are joined by this at the endpoint of all servers. */
+export const SEPARATOR = '__'
+
+const KINDS: Readonly<
+  Record<ListMethod, { readonly kind: DefinitionKind; readonly method: string }>
+> = {
+  'tools/list': { kind: 'tool', method: 'tools/call' },
+  'prompts/list': { kind: 'prompt', method: 'prompts/get' },
+  'resources/list': { kind: 'resource', method: 'resources/read' },
+  'resources/templates/list': { kind: 'resource_template', method: 'resources/read' },
+}
+
+/** The result of a list method. */
+export async function serveList(
+  method: ListMethod,
+  request: ListRequest,
+  env: EndpointEnv,
+): Promise<Result<JsonObject>> {
+  const known = await env.facts.fresh(request.caller)
+  const stands = standing(known.tree, nowSeconds(env.clock))
+  if (!stands.ok) return refuse({ reason: 'delegation_not_standing' })
+  const { kind } = KINDS[method]
+  const offered = request.servers.flatMap(({ server }) =>
+    [...server.definitions.values()]
+      .filter((definition) => definition.kind === kind)
+      .filter((definition) =>
+        isOffered(definition, { method, known, server: { server, readAt: 0 } }, request, env),
+      )
+      .map((definition) => ({ server, definition })),
+  )
+  const { caller } = request
+  const [agent] = caller.agents
+  await env.admissions.record({
+    sealings: [],
+    entry: () => ({
+      v: 1,
+      kind: 'list_served',
+      time: env.clock.nowMilliseconds(),
+      by: {
+        type: 'agent',
+        agent: agent as string,
+        delegation: caller.delegation,
+        person: caller.person,
+      },
+      delegation: caller.delegation,
+      agent: agent as string,
+      method,
+      names: offered
+        .slice(0, 500)
+        .map(({ server, definition }) =>
+          `${server.name}${SEPARATOR}${definition.name}`.slice(0, 300),
+        ),
+    }),
+  })
+  const items = offered.map(({ server, definition }) =>
+    request.prefixed && (kind === 'tool' || kind === 'prompt')
+      ? { ...definition.value, name: `${server.name}${SEPARATOR}${definition.name}` }
+      : definition.value,
+  )
+  return ok(listResult(method, items, request.era, env.info))
+}
+
+interface Offering {
+  readonly method: ListMethod
+  readonly known: KnownFacts
+  readonly server: KnownServer
+}
+
+function isOffered(
+  definition: Definition,
+  { method, known, server: { server } }: Offering,
+  { caller }: ListRequest,
+  env: EndpointEnv,
+): boolean {
+  const resource = factsOf(definition, server)
+  if (resource === undefined) return false
+  const called = KINDS[method].method
+  const action = called === 'resources/read' ? called : `${called}:${definition.name}`
+  const time = nowSeconds(env.clock)
+  return mayOffer(
+    {
+      agents: known.facts.agents,
+      people: known.facts.people,
+      delegation: known.facts.delegation,
+      action: called,
+      resource,
+      context: {
+        stage: known.facts.stage,
+        acr: caller.acr,
+        boundBy: caller.boundBy,
+        time,
+        arguments: {},
+        provenance: [],
+        intent: covers(caller.details, {
+          location: `${env.issuer}/mcp/${server.name}`,
+          action,
+          arguments: {},
+          stage: known.facts.stage,
+          sinks: [],
+          at: time,
+        }),
+      },
+    },
+    known.policies,
+  )
+}
+
+function factsOf(definition: Definition, server: KnownServer['server']): ResourceFacts | undefined {
+  switch (definition.kind) {
+    case 'tool':
+      return toolFacts(server, definition.name)
+    case 'prompt':
+      return promptFacts(server, definition.name)
+    case 'resource':
+    case 'resource_template':
+      return resourceFacts(server, definition.name)
+    case 'instructions':
+      return undefined
+  }
+}

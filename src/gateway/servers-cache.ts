@@ -1,0 +1,76 @@
+/** The reviewed servers, kept until one of them changes. `admit` relies on a server's subject like on any other. */
+
+import type { Keyring } from '../keys/keyring.ts'
+import { loadServer, reviewedServers } from '../registry/server-store.ts'
+import { resourceDefinition, type Server } from '../registry/server.ts'
+import { logSize } from '../store/changes.ts'
+import type { Store } from '../store/store.ts'
+
+/** A server, and the log size at which it was read. */
+export interface KnownServer {
+  readonly server: Server
+  readonly readAt: number
+}
+
+interface Env {
+  readonly store: Store
+  readonly keyring: Keyring
+  /** Whether the change feed is up to date. */
+  readonly isFresh: () => boolean
+}
+
+/** Servers by name. */
+export class ServersCache {
+  readonly #env: Env
+  #known: Promise<readonly KnownServer[]> | undefined
+  #generation = 0
+
+  constructor(env: Env) {
+    this.#env = env
+  }
+
+  /** Every reviewed server, by name. */
+  async all(): Promise<readonly KnownServer[]> {
+    const known = this.#env.isFresh() ? this.#known : undefined
+    if (known !== undefined) return await known
+    const generation = this.#generation
+    const reading = this.#read()
+    this.#known = reading
+    // What failed, or changed while it was read, is not kept.
+    reading.then(
+      () => generation === this.#generation || this.forget(),
+      () => this.forget(),
+    )
+    return await reading
+  }
+
+  /** The server of that name, also one in quarantine: its callers are told so. */
+  async named(name: string): Promise<KnownServer | undefined> {
+    const known = (await this.all()).find(({ server }) => server.name === name)
+    if (known !== undefined) return known
+    return await this.#env.store.snapshot(async (tx) => {
+      const readAt = await logSize(tx)
+      const server = await loadServer(tx, name, this.#env)
+      const quarantined = server?.state === 'quarantined' && server.name === name
+      return quarantined ? { server, readAt } : undefined
+    })
+  }
+
+  /** The first server that offers a resource of this URI. */
+  async offering(uri: string): Promise<KnownServer | undefined> {
+    return (await this.all()).find(({ server }) => resourceDefinition(server, uri) !== undefined)
+  }
+
+  /** Forgets everything; the next call reads again. */
+  forget(): void {
+    this.#generation++
+    this.#known = undefined
+  }
+
+  async #read(): Promise<readonly KnownServer[]> {
+    return await this.#env.store.snapshot(async (tx) => {
+      const readAt = await logSize(tx)
+      return (await reviewedServers(tx, this.#env)).map((server) => ({ server, readAt }))
+    })
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * What a call acts on: the pinned definition, and what its review declared. Arguments must conform to
+ * the pinned schema before anything is decided about them.
+ *
+ * INVARIANT (pinned definitions): what has no accepted definition is not there. A resource that no
+ * definition names is decided about first and told `unknown` only to whom reading it was permitted.
+ */
+
+import type { Digest } from '../base/bytes.ts'
+import type { JsonObject } from '../base/canonical-json.ts'
+import { ok, refuse, type Result } from '../base/result.ts'
+import type { ResourceFacts } from '../decision/facts.ts'
+import { isObject } from '../mcp/message.ts'
+import { conforms } from '../mcp/schema.ts'
+import {
+  type Definition,
+  definitionKey,
+  resourceDefinition,
+  type Server,
+} from '../registry/server.ts'
+import type { Call } from './call.ts'
+
+/** The object of a call. */
+export interface Target {
+  readonly resource: ResourceFacts
+  /** The definition that the call uses; absent for a resource that none names. */
+  readonly definition?: Definition
+  readonly digest?: Digest
+  /** Paths in the result that the system fills. */
+  readonly systemFields: readonly string[]
+  /** The path in the result where unresolved warnings stand. */
+  readonly warnings?: string
+}
+
+/** The target of a call, or why there is none: `unknown_tool`, `arguments_invalid`, … */
+export function findTarget({ server, action }: Pick<Call, 'server' | 'action'>): Result<Target> {
+  const { kind, name } = action.target
+  if (server.state === 'quarantined') return refuse({ reason: 'server_quarantined' })
+  if (server.state !== 'reviewed') return refuse({ reason: `unknown_${kind}` })
+  if (kind === 'resource') return ok(resourceTarget(server, name))
+  const definition = server.definitions.get(definitionKey(kind, name))
+  if (definition === undefined) return refuse({ reason: `unknown_${kind}` })
+  if (kind === 'prompt')
+    return ok({
+      resource: promptFacts(server, name),
+      definition,
+      digest: definition.digest,
+      systemFields: [],
+    })
+  return toolTarget(server, definition, action.arguments)
+}
+
+/** The target of a tool whatever its arguments: for lists. */
+export function toolFacts(server: Server, name: string): ResourceFacts | undefined {
+  const tool = server.tools.get(name)
+  if (tool === undefined) return undefined
+  const { class: toolClass, consequential, sinks } = tool
+  return { type: 'tool', ...serverFacts(server), name, class: toolClass, consequential, sinks }
+}
+
+/** A prompt as policy sees it: it shows text and changes nothing. */
+export function promptFacts(server: Server, name: string): ResourceFacts {
+  return {
+    type: 'prompt',
+    ...serverFacts(server),
+    name,
+    class: 'read',
+    consequential: false,
+    sinks: [],
+  }
+}
+
+/** Reading a resource as policy sees it. */
+export function resourceFacts(server: Server, uri: string): ResourceFacts {
+  const { class: resourceClass, consequential } = server.resources
+  return {
+    type: 'resource',
+    ...serverFacts(server),
+    name: uri,
+    class: resourceClass,
+    consequential,
+    sinks: [],
+  }
+}
+
+function resourceTarget(server: Server, uri: string): Target {
+  const definition = resourceDefinition(server, uri)
+  return {
+    resource: resourceFacts(server, uri),
+    systemFields: [],
+    ...(definition !== undefined && { definition, digest: definition.digest }),
+  }
+}
+
+function toolTarget(server: Server, definition: Definition, args: JsonObject): Result<Target> {
+  const { name, value, digest } = definition
+  const tool = server.tools.get(name)
+  const resource = toolFacts(server, name)
+  if (tool === undefined || resource === undefined) return refuse({ reason: 'unknown_tool' })
+  const { inputSchema } = value
+  const conforming = conforms(args, isObject(inputSchema) ? inputSchema : { type: 'object' })
+  if (!conforming.ok)
+    return refuse({ reason: 'arguments_invalid', message: conforming.error.message })
+  return ok({
+    resource,
+    definition,
+    digest,
+    systemFields: tool.systemFields ?? [],
+    ...(tool.warnings !== undefined && { warnings: tool.warnings }),
+  })
+}
+
+function serverFacts(server: Server): Pick<ResourceFacts, 'server' | 'serverName' | 'serverState'> {
+  return { server: server.id, serverName: server.name, serverState: server.state }
+}
