@@ -50,7 +50,7 @@ export async function loadFacts(
     const state = answers.ok ? agent.state : 'suspended'
     loaded.push({ id, archetype: agent.archetype, state })
     relied.add(id).add(archetypeSubject(agent.archetype))
-    if (answers.ok) for (const subject of answers.value.relied) relied.add(subject)
+    for (const subject of (answers.ok ? answers.value : answers.error).relied) relied.add(subject)
     if (loaded.length === 1 && answers.ok) accountable = answers.value.accountable
   }
   const person = await loadPerson(tx, tree.delegation.person)

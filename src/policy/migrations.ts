@@ -12,7 +12,7 @@ export const migrations: readonly Migration[] = [
       );
       -- One row. Activations wait for each other on it; readers do not wait.
       create table policy_in_force (
-        only boolean primary key default true check (only),
+        singleton boolean primary key default true check (singleton),
         version text,
         sets jsonb not null default '{}'
       );

@@ -18,7 +18,7 @@ export interface InForce {
 
 type PolicyTables = {
   policy_text: { digest: string; text: string }
-  policy_in_force: { only: boolean; version: string | null; sets: unknown }
+  policy_in_force: { singleton: boolean; version: string | null; sets: unknown }
 }
 
 const digest = z.custom<Digest>((value) => /^sha256:[0-9a-f]{64}$/.test(String(value)))
