@@ -17,7 +17,7 @@ interface Around {
 
 function speaksOf(schema: Json | undefined, steps: readonly string[], around: Around): boolean {
   const [step, ...rest] = steps
-  if (step === undefined) return true
+  if (step === undefined) return schema !== undefined && schema !== false
   if (!isObject(schema) || around.depth > MAX_DEPTH) return false
   const deeper = { ...around, depth: around.depth + 1 }
   const below = step === '[]' ? itemsOf(schema) : membersOf(schema, step)
