@@ -114,10 +114,32 @@ function fits(path: string): boolean {
 
 /** The process that serves `data`, or undefined: a pid file may name a process that is long gone, or by now another's. */
 export async function postmasterOf(data: string): Promise<number | undefined> {
-  const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')
-  const pid = Number.parseInt(text, 10)
-  if (!(pid > 0) || !isAlive(pid)) return undefined
-  return (await serves(pid, data)) ? pid : undefined
+  const pid = Number.parseInt((await readPid(data)) ?? '', 10)
+  return isAlive(pid) && (await serves(pid, data)) ? pid : undefined
+}
+
+/**
+ * Removes a pid file that postgres itself would stumble over: one that names a living process which is
+ * no postgres, or an empty one. Another start may write its own at this moment, so what is removed is
+ * what was looked at: it is taken away by renaming, and put back if it turns out to be another.
+ */
+export async function removeStalePid(data: string): Promise<void> {
+  const stale = await readPid(data)
+  if (stale === undefined || (await postmasterOf(data)) !== undefined) return
+  const file = join(data, 'postmaster.pid')
+  const taken = `${file}.${ourPid}`
+  try {
+    await rename(file, taken)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw error
+  }
+  if ((await readFile(taken, 'utf8')) === stale) await rm(taken)
+  else await rename(taken, file)
+}
+
+async function readPid(data: string): Promise<string | undefined> {
+  return await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => undefined)
 }
 
 /** A postmaster's working directory is its data directory. */

@@ -157,6 +157,15 @@ test('a stale pid file is removed, even when by now its number is somebody elseâ
   assert.deepEqual(await askOnce(after.url, 'select 1 as n'), [{ n: 1 }])
 })
 
+test('an empty pid file, which a crash can leave, is removed', async (t) => {
+  const home = await newHome(t)
+  const before = await home.start()
+  await before.stop()
+  await writeFile(join(home.folder, 'data', 'postmaster.pid'), '')
+  const after = await home.start()
+  assert.deepEqual(await askOnce(after.url, 'select 1 as n'), [{ n: 1 }])
+})
+
 test('an initdb that was interrupted half way is discarded and done again', async (t) => {
   const home = await newHome(t)
   const { folder } = home

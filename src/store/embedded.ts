@@ -11,14 +11,20 @@
  */
 
 import { spawn } from 'node:child_process'
-import { mkdir, open, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { DatabaseError } from 'pg'
 import type { Clock } from '../base/clock.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import { askOnce } from './connection.ts'
 import { asOrdinaryUser, findPostgres, type PostgresBinaries } from './embedded-binaries.ts'
-import { makeCluster, postmasterOf, signalProcess, socketFolder } from './embedded-folder.ts'
+import {
+  makeCluster,
+  postmasterOf,
+  removeStalePid,
+  signalProcess,
+  socketFolder,
+} from './embedded-folder.ts'
 
 /** A Postgres of our own. */
 export interface EmbeddedPostgres {
@@ -100,7 +106,7 @@ async function bringUp(cluster: Cluster): Promise<void> {
       (started === undefined || started.failure !== undefined) &&
       !(await postmasterOf(cluster.data))
     ) {
-      await rm(join(cluster.data, 'postmaster.pid'), { force: true })
+      await removeStalePid(cluster.data)
       started = await launch(cluster)
     }
     await cluster.clock.sleep(PAUSE)
@@ -166,12 +172,12 @@ async function isLong(file: string): Promise<boolean> {
   return found !== undefined && found.size > LOG_LIMIT_BYTES
 }
 
-/** Two ends of a start that pass by themselves: another process won the race, or a killed server's last children still hold its memory. */
-const PASSING = /lock file "[^"]*" already exists|pre-existing shared memory block/
+/** Ends of a start that pass by themselves: another start is ahead, or a killed server's last children still hold its memory. */
+const PASSING = /lock file "[^"]*" (already exists|is empty)|pre-existing shared memory block/
 
 async function forgive(failure: string, cluster: Cluster): Promise<void> {
-  const lines = await lastLines(cluster.log)
-  if (PASSING.test(lines)) return
+  if ((await postmasterOf(cluster.data)) !== undefined) return
+  if (PASSING.test(await lastLines(cluster.log))) return
   throw new Error(await withLog(`embedded postgres ${failure}`, cluster))
 }
 
