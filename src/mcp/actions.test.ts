@@ -2,13 +2,16 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { JsonObject } from '../base/canonical-json.ts'
 import { actionOf, announcesChange, classify } from './actions.ts'
+import type { Era } from './era.ts'
 import { errorFor } from './refusals.ts'
 
+function table(era: Era, methods: string): object {
+  return Object.fromEntries(
+    methods.split(' ').map((method) => [method, classify(method, era)?.handling]),
+  )
+}
+
 test('every request of the protocol has a handling in each era', () => {
-  const table = (era: '2026-07-28' | '2025-11-25', methods: string): object =>
-    Object.fromEntries(
-      methods.split(' ').map((method) => [method, classify(method, era)?.handling]),
-    )
   const requests =
     'initialize ping server/discover tools/list tools/call prompts/list prompts/get resources/list ' +
     'resources/templates/list resources/read resources/subscribe resources/unsubscribe ' +
@@ -211,11 +214,11 @@ test('parameters that do not fit', () => {
   assert.ok(!unknown.ok && unknown.error.reason === 'method_not_found')
 })
 
+function status(reason: string): number[] {
+  return [errorFor(reason, '2026-07-28').status, errorFor(reason, '2025-11-25').status]
+}
+
 test('refusals: statuses by era, unknown reasons are server errors', () => {
-  const status = (reason: string): number[] => [
-    errorFor(reason, '2026-07-28').status,
-    errorFor(reason, '2025-11-25').status,
-  ]
   assert.deepEqual(status('method_not_found'), [404, 200])
   assert.deepEqual(status('json_syntax'), [400, 400])
   assert.deepEqual(status('arguments_invalid'), [200, 200])

@@ -73,8 +73,9 @@ test('line ends in data make lines, elsewhere they are a mistake of ours', () =>
   assert.throws(() => encodeEvent({ data: 'a', event: 'x\r' }), TypeError)
 })
 
+const small = (): SseDecoder => new SseDecoder(100)
+
 test('hostile streams end in an error of bounded size', () => {
-  const small = (): SseDecoder => new SseDecoder(100)
   assert.throws(() => small().push(bytes(`data: ${'x'.repeat(200)}`)), SseError)
   assert.throws(
     () => small().push(bytes(`data: ${'x'.repeat(60)}\ndata: ${'x'.repeat(60)}\n`)),

@@ -158,6 +158,14 @@ test('a name is never given again, and withdrawal is for good', async (t) => {
   assert.equal((await entries(env)).at(-1)?.kind, 'server_withdrawn')
 })
 
+function schema(inputSchema: JsonObject): Listing {
+  return testListing([{ name: 'read', inputSchema }])
+}
+
+function sinks(path: string): Partial<ReviewRequest> {
+  return { tools: [{ ...readTool, sinks: [{ path, kind: 'path' }] }] }
+}
+
 /** Reviews `documents` with the digests of `seen`, changed as the test wants. */
 async function review(
   env: TestRegistry,
@@ -247,17 +255,19 @@ test('drift: every way in which a server can differ from what was reviewed', asy
       [],
     ],
   ]
-  for (const [name, now, drifted] of cases) {
-    await t.test(name, async (t) => {
-      const { env, server } = await documents(t)
-      const observed = must(await observeListing('documents', now, env))
+  const env = await openTestRegistry(t)
+  for (const [i, [name, now, drifted]] of cases.entries()) {
+    await t.test(name, async () => {
+      const slug = `documents-${i}`
+      const server = await reviewedTestServer({ name: slug, listing, tools: [readTool] }, env)
+      const observed = must(await observeListing(slug, now, env))
       assert.deepEqual(observed.drifted, drifted)
       const state = drifted.length === 0 ? 'reviewed' : 'quarantined'
       assert.equal(observed.server.state, state)
-      assert.equal((await load(env))?.state, state)
       const offered = await env.store.snapshot((tx) => reviewedServers(tx, env))
       // What is offered is what was reviewed, also where documents came and went.
-      assert.deepEqual(offered, drifted.length === 0 ? [server] : [])
+      const own = offered.filter((each) => each.name === slug)
+      assert.deepEqual(own, drifted.length === 0 ? [server] : [])
       const last = (await entries(env)).at(-1)
       if (drifted.length > 0) {
         assert.ok(last?.kind === 'server_quarantined')
@@ -265,9 +275,9 @@ test('drift: every way in which a server can differ from what was reviewed', asy
         assert.deepEqual(last.touches, [server.id])
         assert.deepEqual(last.by, { type: 'system', part: 'registry' })
       } else assert.equal(last?.kind, 'server_reviewed')
-      await checkLog(env.store)
     })
   }
+  await checkLog(env.store)
 })
 
 test('only a review lifts a quarantine, and what was pinned before stays unserved until then', async (t) => {
@@ -295,7 +305,7 @@ test('a listing that cannot be pinned is refused, and drift where there was a re
     testListing([{ ...read, description: '\ud800' }]),
     testListing([{ ...read, description: 'x'.repeat(200_000) }]),
     testListing(Array.from({ length: 1_001 }, (_, i) => testTool(`t${i}`, {}))),
-    { ...listing, tools: ['read' as unknown as JsonObject] },
+    { ...listing, tools: ['read'] },
   ]
   for (const now of broken) {
     const reason = reasonOf(await observeListing('documents', now, env))
@@ -317,10 +327,6 @@ test('a review accepts what the reviewer saw, and only what can be enforced', as
     'unknown_server',
   )
 
-  const schema = (inputSchema: JsonObject): Listing => testListing([{ name: 'read', inputSchema }])
-  const sinks = (path: string): Partial<ReviewRequest> => ({
-    tools: [{ ...readTool, sinks: [{ path, kind: 'path' }] }],
-  })
   const nested = schema({
     type: 'object',
     properties: {
@@ -403,8 +409,8 @@ test('a review holds only for the rows that were signed', async (t) => {
     ['the review', `delete from server_review`],
   ]
   for (const [name, statement] of tampering) {
-    await t.test(name, async (t) => {
-      const { env, server } = await documents(t)
+    await t.test(name, async (each) => {
+      const { env, server } = await documents(each)
       await sql.raw(statement).execute(env.store.db)
       const [row] = await env.store.snapshot(listServers)
       const loaded = await env.store.snapshot((tx) => loadServer(tx, row?.name ?? '', env))
@@ -483,7 +489,7 @@ test('a name that no row could have names nothing', async (t) => {
 test('two reviews at once: one of them sees the other', async (t) => {
   const { env } = await documents(t)
   const results = await Promise.all([review(env, {}), review(env, {}), review(env, {})])
-  assert.deepEqual(results.map((each) => must(each).revision).toSorted(), [2, 3, 4])
+  assert.deepEqual(results.map((each) => must(each).revision).toSorted((a, b) => a - b), [2, 3, 4])
   assert.equal((await load(env))?.revision, 4)
   await checkLog(env.store)
 })
