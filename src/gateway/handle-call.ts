@@ -30,6 +30,7 @@ import type { ApprovalFacts } from '../decision/facts.ts'
 import { type CallFacts, covers } from '../delegation/covers.ts'
 import { standing } from '../delegation/standing.ts'
 import type { Store } from '../store/store.ts'
+import { tokenSubject } from '../token/revoked-tokens.ts'
 import type { CallOutcome } from '../upstream/call.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import type { Admissions } from './admit.ts'
@@ -243,7 +244,7 @@ async function admit(
       ...(target.digest !== undefined && { definition: target.digest }),
       argumentsDigest: judged.argumentsDigest,
       readAt: Math.min(known.readAt, call.serverReadAt),
-      relied: [...known.facts.relied, call.server.id],
+      relied: [...known.facts.relied, call.server.id, tokenSubject(call.caller.jti)],
       ...(approval !== undefined && { approval: approval.id }),
       expiresAt: Math.min(call.caller.expiresAt, known.tree.delegation.expiresAt) * 1_000,
     },

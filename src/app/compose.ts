@@ -1,0 +1,155 @@
+/**
+ * The composition root: the only place that wires rooms together. Call `compose`.
+ *
+ * Order matters twice: the high-water mark is checked before anything is granted, and the change feed
+ * runs before revoked tokens are loaded, so that nothing falls between the two.
+ */
+
+import { join } from 'node:path'
+import { checkHighWater, runCheckpointer } from '../audit/checkpoint.ts'
+import { fileHighWaterMark } from '../audit/high-water-mark.ts'
+import { verifierKeyOf } from '../audit/note-signer.ts'
+import { openVault } from '../audit/vault.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
+import type { Diagnostics } from '../base/diagnostics.ts'
+import { must } from '../base/result.ts'
+import { systemRandom } from '../base/random.ts'
+import { suspendUnowned } from '../accountability/suspend-unowned.ts'
+import { Admissions } from '../gateway/admit.ts'
+import { Approvals } from '../gateway/approvals.ts'
+import { FactsCache } from '../gateway/facts-cache.ts'
+import { ServersCache } from '../gateway/servers-cache.ts'
+import { parseTrustDomain } from '../identity/spiffe-id.ts'
+import { KEYRING_SUBJECT, openKeyring } from '../keys/keyring.ts'
+import { loadMasterKey } from '../keys/master-key.ts'
+import { noteSigner } from '../keys/note-signer.ts'
+import { activateDefaults } from '../policy/activate.ts'
+import { openCredential } from '../registry/credential.ts'
+import { type ChangeFeed, watchChanges } from '../store/changes.ts'
+import type { Store } from '../store/store.ts'
+import { tokenMemory } from '../token/token-memory.ts'
+import { openUpstreams } from '../upstream/upstreams.ts'
+import { AgentSockets } from './agent-sockets.ts'
+import type { Configuration } from './configuration.ts'
+import { DriftWatch } from './drift-watch.ts'
+import type { Installation } from './installation.ts'
+import { MetricsPage } from './metrics.ts'
+import { openInstance } from './instance.ts'
+import { version } from './version.ts'
+
+/** What is there before anything is wired. */
+export interface Ground {
+  readonly configuration: Configuration
+  readonly store: Store
+  readonly diagnostics: Diagnostics
+  readonly metrics: MetricsPage
+  /** The public origin, known once the port is. */
+  readonly issuer: string
+  readonly port: number
+}
+
+/** A wired installation, and how to end what runs in it. */
+export interface Composed {
+  readonly installation: Installation
+  /** The log does not continue what was signed: nothing more is to be granted. */
+  readonly logRefused: Promise<string>
+  /** Ends the loops and connections, in the reverse order of their beginning. */
+  close(): Promise<void>
+}
+
+/** A cache older than this is not believed: the change feed beats once a second. */
+const FRESH_MILLISECONDS = 3_000
+
+/** Wires the installation and starts what runs beside the requests. */
+export async function compose(ground: Ground): Promise<Composed> {
+  const { configuration, store, diagnostics, issuer, metrics } = ground
+  const clock: Clock = systemClock
+  const random = systemRandom
+  const { home } = configuration
+  const ending = new AbortController()
+  const masterKey = await loadMasterKey(join(home, 'master.key'), { random })
+  const highWater = fileHighWaterMark(join(home, 'log.mark'))
+  const continued = await checkHighWater({ store, highWater })
+  if (!continued.ok)
+    throw new Error(`the log does not continue what was signed: ${continued.error.message}`)
+
+  const keyring = await openKeyring({ store, clock, random, masterKey })
+  const vault = openVault({ random, clock })
+  const trustDomain = must(parseTrustDomain(configuration.trustDomain))
+  await activateDefaults({ store, clock })
+  const logKey = keyring.active('log')
+  const logSigner = await noteSigner(logKey, configuration.logOrigin ?? `${trustDomain}/log`)
+
+  const memory = tokenMemory({ store, clock, diagnostics })
+  let feed: ChangeFeed | undefined
+  const isFresh = (): boolean =>
+    feed !== undefined &&
+    clock.nowMilliseconds() - feed.freshAsOfMilliseconds() < FRESH_MILLISECONDS
+  const facts = new FactsCache({ store, clock, isFresh })
+  const servers = new ServersCache({ store, keyring, isFresh })
+  const workload = { store, clock, random, keyring, trustDomain, diagnostics }
+  const sockets = new AgentSockets(join(home, 'agents'), workload)
+  const drift = new DriftWatch({ store, clock, keyring, diagnostics })
+  const upstreams = openUpstreams({
+    clock,
+    diagnostics,
+    nodePath: process.execPath,
+    protectedPaths: [home],
+    own: { issuer, ports: [ground.port] },
+    client: { name: 'behalf', version },
+    credential: (name, server) =>
+      store.snapshot((tx) => openCredential(tx, server, name, { masterKey })),
+    listChanged: (id) => drift.look(id),
+  })
+  const instance = openInstance(join(home, 'instance.json'), { random })
+  const approvals = new Approvals({ store, clock, random, vault, keyring, issuer })
+
+  feed = await watchChanges(
+    { store, clock, diagnostics },
+    (touched) => {
+      const subjects = new Set(touched.keys())
+      facts.forget(subjects)
+      memory.revokedTokens.onTouched(touched)
+      if ([...subjects].some((subject) => subject.startsWith('srv_'))) servers.forget()
+      const keysChanged = subjects.has(KEYRING_SUBJECT)
+      if (keysChanged)
+        void keyring.reload().catch((fault: unknown) => diagnostics.error('keys.reload', fault))
+      sockets.refresh(subjects, keysChanged)
+      if ([...subjects].some((subject) => /^(?:per|grp)_|^archetype:/.test(subject))) sweep()
+    },
+    ending.signal,
+  )
+  const sweep = (): void =>
+    void suspendUnowned({ store, clock }).catch((fault: unknown) =>
+      diagnostics.error('accountability.sweep', fault),
+    )
+  await memory.revokedTokens.load()
+
+  const installation: Installation = {
+    ...memory,
+    ...{ store, clock, random, diagnostics, vault, keyring, masterKey, issuer, trustDomain },
+    ...{ logSigner, upstreams, sockets, feed, metrics, facts, servers, approvals },
+    logKey: await verifierKeyOf(logSigner.name, 'log', logKey.publicKey),
+    admissions: new Admissions({ store, vault }),
+    nextCall: instance.nextCall,
+    info: { name: 'behalf', title: 'Behalf gateway', version },
+  }
+  await instance.recover(installation)
+  await sockets.reopen()
+  sweep()
+  drift.start(installation, ending.signal)
+  const logRefused = runCheckpointer(
+    { store, clock, signer: logSigner, highWater, diagnostics },
+    ending.signal,
+  ).then((ended) => (ended.ok ? new Promise<string>(() => undefined) : ended.error.message))
+  return {
+    installation,
+    logRefused,
+    async close() {
+      ending.abort()
+      await upstreams.close()
+      await sockets.close()
+      await installation.feed.stopped
+    },
+  }
+}

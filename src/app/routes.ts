@@ -1,0 +1,143 @@
+/** Every route of the one origin, in one table (DESIGN: wire surface). */
+
+import { openApiDocument } from '../api/openapi.ts'
+import { storeTileSource } from '../audit/tile-source.ts'
+import type { JsonObject } from '../base/canonical-json.ts'
+import type { Result } from '../base/result.ts'
+import { answerMcp } from '../gateway/endpoint.ts'
+import { spiffeBundle } from '../identity/spiffe-bundle.ts'
+import { authenticateSession } from '../people/authenticate-session.ts'
+import { decideOperation } from '../decision/decide-operation.ts'
+import { loadPerson } from '../decision/load-facts.ts'
+import { nowSeconds } from '../base/clock.ts'
+import { currentPolicies } from '../policy/current.ts'
+import { errorBody, type OAuthError } from '../token/errors.ts'
+import { exchange } from '../token/exchange.ts'
+import { introspect } from '../token/introspect.ts'
+import { authorizationServerMetadata, jwks, protectedResourceMetadata } from '../token/metadata.ts'
+import { revoke } from '../token/revoke.ts'
+import { apiRoutes } from './api-endpoint.ts'
+import { type HttpAnswer, type HttpRequest, json, plain, type Route } from './http.ts'
+import type { Installation } from './installation.ts'
+import { agentHandlers } from './operations/agents.ts'
+import { delegationHandlers } from './operations/delegations.ts'
+import { logHandlers } from './operations/log.ts'
+import { peopleHandlers } from './operations/people.ts'
+import { serverHandlers } from './operations/servers.ts'
+import { problem } from './problems.ts'
+import { version } from './version.ts'
+
+/** All routes of an installation. */
+export function routes(env: Installation): Route[] {
+  const { issuer } = env
+  const mcp = (request: HttpRequest): Promise<HttpAnswer> => {
+    const { method, headers, times, body, signal, parameters } = request
+    const { server } = parameters
+    return answerMcp(
+      { method, headers, times, body, signal, ...(server !== undefined && { server }) },
+      env,
+    )
+  }
+  return [
+    ...['/mcp', '/mcp/{server}'].flatMap((path) =>
+      ['POST', 'GET', 'DELETE'].map((method) => ({ method, path, handle: mcp })),
+    ),
+    get('/.well-known/oauth-authorization-server', () =>
+      json(200, authorizationServerMetadata(env)),
+    ),
+    get('/.well-known/oauth-protected-resource/{resource*}', ({ parameters }) =>
+      metadataOf(`${issuer}/${parameters['resource']}`, env),
+    ),
+    get('/oauth/jwks', () => json(200, jwks(env))),
+    post('/oauth/token', async (request) => {
+      const { dpop } = request.headers
+      const headers = {
+        method: 'POST',
+        htu: `${issuer}/oauth/token`,
+        dpop: request.times('dpop') === 1 ? (dpop as string) : undefined,
+      }
+      return await oauth(request, (form) => exchange(form, headers, env))
+    }),
+    post('/oauth/introspect', (request) => oauth(request, (form) => introspect(form, env))),
+    post('/oauth/revoke', (request) => oauth(request, (form) => revoke(form, env))),
+    get('/spiffe/bundle', async () => json(200, await spiffeBundle(env))),
+    get('/api/openapi.json', () => json(200, openApiDocument(issuer, version))),
+    ...apiRoutes(
+      {
+        ...peopleHandlers,
+        ...agentHandlers,
+        ...serverHandlers,
+        ...delegationHandlers,
+        ...logHandlers,
+      },
+      env,
+    ),
+    get('/log/{path*}', (request) => tile(request, env)),
+    get('/healthz', () => plain(200, 'alive')),
+    get('/readyz', () => ready(env)),
+    get('/metrics', () => ({
+      status: 200,
+      headers: { 'content-type': 'text/plain; version=0.0.4' },
+      body: env.metrics.text(),
+    })),
+  ]
+}
+
+function get(path: string, handle: Route['handle']): Route {
+  return { method: 'GET', path, handle }
+}
+
+function post(path: string, handle: Route['handle']): Route {
+  return { method: 'POST', path, handle }
+}
+
+/** RFC 9728 §3.1: only for resources that are ours. */
+function metadataOf(resource: string, env: Installation): HttpAnswer {
+  const ours = /^\/(?:mcp(?:\/[a-z][a-z0-9-]{0,62})?|api\/v1)$/.test(
+    resource.slice(env.issuer.length),
+  )
+  return ours ? json(200, protectedResourceMetadata(resource, env)) : plain(404, 'not found')
+}
+
+async function oauth(
+  request: HttpRequest,
+  endpoint: (form: URLSearchParams) => Promise<Result<JsonObject | undefined, OAuthError>>,
+): Promise<HttpAnswer> {
+  const type = request.headers['content-type'] ?? ''
+  if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type)) {
+    return json(400, { error: 'invalid_request', error_description: 'expected a form' })
+  }
+  const answer = await endpoint(new URLSearchParams(Buffer.from(request.body).toString('utf8')))
+  if (answer.ok) return answer.value === undefined ? { status: 200 } : json(200, answer.value)
+  return json(answer.error.status, errorBody(answer.error))
+}
+
+/** The log for auditors: entries are not public, so a session and the right to audit are asked for. */
+async function tile(request: HttpRequest, env: Installation): Promise<HttpAnswer> {
+  const [, token = ''] = /^Bearer ([\w.-]+)$/.exec(request.headers.authorization ?? '') ?? []
+  const session = await authenticateSession(token, env)
+  if (!session.ok) return problem(session.error)
+  const person = await env.store.snapshot((tx) => loadPerson(tx, session.value.person))
+  const asked = {
+    person,
+    acr: session.value.acr,
+    operation: 'log.entries',
+    time: nowSeconds(env.clock),
+  }
+  const decision = decideOperation(
+    { ...asked, target: { type: 'installation' } },
+    await currentPolicies(env),
+  )
+  if (decision.outcome !== 'permit') return problem({ reason: 'not_permitted' })
+  const bytes = await storeTileSource(env.store)(request.parameters['path'] ?? '')
+  if (bytes === undefined) return plain(404, 'not found')
+  return { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: bytes }
+}
+
+/** Ready while the database answers and the change feed is up to date. */
+async function ready(env: Installation): Promise<HttpAnswer> {
+  const behind = env.clock.nowMilliseconds() - env.feed.freshAsOfMilliseconds()
+  if (behind > 5_000) return plain(503, 'the change feed is behind')
+  await env.store.snapshot(async () => undefined)
+  return plain(200, 'ready')
+}

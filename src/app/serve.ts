@@ -1,0 +1,94 @@
+/** Starts an installation and stops it gracefully. Call `serve`. */
+
+import { chmodSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Diagnostics } from '../base/diagnostics.ts'
+import { systemClock } from '../base/clock.ts'
+import { systemRandom } from '../base/random.ts'
+import { openVault } from '../audit/vault.ts'
+import { bootstrap } from '../people/bootstrap.ts'
+import { startEmbeddedPostgres } from '../store/embedded.ts'
+import { openStore } from '../store/open-store.ts'
+import { compose } from './compose.ts'
+import type { Configuration } from './configuration.ts'
+import { serveHttp } from './http.ts'
+import { MetricsPage } from './metrics.ts'
+import { allMigrations } from './migrations.ts'
+import { routes } from './routes.ts'
+
+/** A running server. */
+export interface Running {
+  readonly url: string
+  /** The one-time code of an installation that nobody administers yet. */
+  readonly code?: string
+  /** Resolves with the reason when the installation must not go on. */
+  readonly broken: Promise<string>
+  stop(): Promise<void>
+}
+
+/** Serves until `stop`. Rejects, with everything undone, when something is missing or in use. */
+export async function serve(
+  configuration: Configuration,
+  diagnostics: Diagnostics,
+): Promise<Running> {
+  const undo: (() => Promise<void>)[] = []
+  const stop = async (): Promise<void> => {
+    for (const step of undo.splice(0).toReversed()) await step()
+  }
+  try {
+    return { ...(await start(configuration, diagnostics, undo)), stop }
+  } catch (fault) {
+    await stop()
+    throw fault
+  }
+}
+
+async function start(
+  configuration: Configuration,
+  diagnostics: Diagnostics,
+  undo: (() => Promise<void>)[],
+): Promise<Omit<Running, 'stop'>> {
+  const { home, host, port, maxBodyBytes, drainSeconds } = configuration
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  chmodSync(home, 0o700)
+  const metrics = new MetricsPage()
+  // The port first: a second server on the same home ends here, before it touches the database.
+  const http = await serveHttp({ host, port, maxBodyBytes, diagnostics, metrics })
+  undo.push(() => http.stop(drainSeconds * 1_000))
+  const issuer = configuration.issuer ?? `http://127.0.0.1:${http.port}`
+
+  let url = configuration.databaseUrl
+  if (url === undefined) {
+    const postgres = await startEmbeddedPostgres({
+      folder: join(home, 'postgres'),
+      clock: systemClock,
+      diagnostics,
+    })
+    // After the requests have drained, the store is closed: the database goes last.
+    undo.unshift(() => postgres.stop())
+    url = postgres.url
+  }
+  const store = await openStore({ url, migrations: allMigrations, diagnostics })
+  undo.splice(undo.length - 1, 0, () => store.close())
+  const composed = await compose({
+    configuration,
+    store,
+    diagnostics,
+    metrics,
+    issuer,
+    port: http.port,
+  })
+  undo.splice(undo.length - 1, 0, () => composed.close())
+  metrics.gauge('behalf_agent_sockets', () => composed.installation.sockets.size)
+  metrics.gauge('behalf_log_size', () => composed.installation.feed.caughtUpTo())
+
+  const vault = openVault({ random: systemRandom, clock: systemClock })
+  const issued = await bootstrap({ store, clock: systemClock, random: systemRandom, vault })
+  http.start(routes(composed.installation), issuer)
+  diagnostics.info('server.ready', { url: issuer })
+  return {
+    url: issuer,
+    broken: composed.logRefused,
+    ...(issued !== undefined && { code: issued.code }),
+  }
+}
