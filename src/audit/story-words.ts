@@ -1,5 +1,6 @@
 /** How the story names things: who, when, what was said, in words that cannot be forged by content. */
 
+import * as z from 'zod'
 import type { Accountable, Actor, Entry, Sealed, Subject, Verdict } from './entry.ts'
 
 /** Names of subjects, where they are known. */
@@ -83,6 +84,39 @@ export function quoted(sealed: Sealed | undefined, opened: Opened): string {
   const text = typeof value === 'string' ? `“${value}”` : JSON.stringify(value)
   const cut = text.length <= SHOWN_LENGTH ? text : `${text.slice(0, SHOWN_LENGTH)}…`
   return printable(cut)
+}
+
+const detailSchema = z.looseObject({
+  locations: z.array(z.string()).optional(),
+  actions: z.array(z.string()),
+  arguments: z.record(z.string(), z.record(z.string(), z.json())).optional(),
+  stages: z.array(z.string()).optional(),
+  limits: z.record(z.string(), z.json()).optional(),
+  approval: z.looseObject({ by: z.string() }).optional(),
+})
+
+/** What each detail of an intent (RFC 9396) allows, a sentence each; undefined if it is not readable. */
+export function allowances(
+  details: Sealed,
+  opened: Opened,
+  names: Names,
+): readonly string[] | undefined {
+  const parsed = z.array(detailSchema).safeParse(opened.get(details.sealed))
+  return parsed.data?.map((detail) => {
+    const words = [
+      detail.actions.join(', '),
+      ...(detail.locations === undefined ? [] : [`at ${detail.locations.join(', ')}`]),
+      ...Object.entries(detail.arguments ?? {}).map(
+        ([tool, predicates]) => `where ${tool} has ${JSON.stringify(predicates)}`,
+      ),
+      ...(detail.stages === undefined ? [] : [`in stage ${detail.stages.join(' or ')}`]),
+      ...(detail.limits === undefined ? [] : [`within ${JSON.stringify(detail.limits)}`]),
+      ...(detail.approval === undefined
+        ? []
+        : [`only with approval by ${named(detail.approval.by, names)}`]),
+    ]
+    return printable(words.join(' '))
+  })
 }
 
 /** An instant given in milliseconds since the Unix epoch; the number itself if no calendar has it. */

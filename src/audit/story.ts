@@ -10,6 +10,7 @@
 
 import type { Accountable, Entry, EntryOf, Subject, Verdict } from './entry.ts'
 import {
+  allowances,
   answerable,
   instant,
   named,
@@ -121,7 +122,7 @@ function linesOf(entry: Entry, told: Telling, index: number): Line[] {
   const by = who(entry.by, names)
   switch (entry.kind) {
     case 'delegation_created':
-      return [delegated(entry, told)]
+      return delegated(entry, told)
     case 'delegation_claimed':
       return [tell('identity', `${named(entry.agent, names)} took up ${entry.delegation}`)]
     case 'token_issued':
@@ -157,19 +158,28 @@ function linesOf(entry: Entry, told: Telling, index: number): Line[] {
   }
 }
 
-function delegated(entry: EntryOf<'delegation_created'>, told: Telling): Line {
+/** Who delegated what to whom until when; and a line for each thing that it allows. */
+function delegated(entry: EntryOf<'delegation_created'>, told: Telling): Line[] {
   const { names, opened } = told
   const { agent, archetype } = entry.delegate
-  const to =
-    agent === undefined ? `an agent of archetype ${printable(archetype)}` : named(agent, names)
-  const from = entry.parent === undefined ? '' : ` out of ${entry.parent}`
-  const stages = entry.stages.length === 0 ? '' : `, in stages ${entry.stages.join(', ')}`
-  return tell(
-    'delegated',
-    `${who(entry.by, names)} delegated ${quoted(entry.purpose, opened)} for ` +
-      `${named(entry.person, names)} to ${to}${from}, until ${instant(entry.expiresAt * 1_000)}` +
-      `${stages}, as ${entry.delegation} (${presenceOf(entry.by)}): ${quoted(entry.details, opened)}`,
-  )
+  const isOwn = entry.by.type === 'person' && entry.by.person === entry.person
+  const stages = entry.stages.map(printable).join(', ')
+  const words = [
+    `${who(entry.by, names)} delegated ${quoted(entry.purpose, opened)}`,
+    ...(isOwn ? [] : [`for ${named(entry.person, names)}`]),
+    agent === undefined
+      ? `to an agent of archetype ${printable(archetype)}`
+      : `to ${named(agent, names)}`,
+    ...(entry.parent === undefined ? [] : [`out of ${entry.parent}`]),
+    `until ${instant(entry.expiresAt * 1_000)}`,
+    ...(stages === '' ? [] : [`in stages ${stages}`]),
+    `as ${entry.delegation} (${presenceOf(entry.by)})`,
+  ]
+  const allowed = allowances(entry.details, opened, names) ?? [quoted(entry.details, opened)]
+  return [
+    tell('delegated', words.join(' ')),
+    ...allowed.map((what) => tell('delegated', `${entry.delegation} allows ${what}`)),
+  ]
 }
 
 function tokenWords(entry: EntryOf<'token_issued'>, names: Names): string {
@@ -278,7 +288,9 @@ function whoAnswers(told: Telling): Line[] {
     seen.set(key, { ...known, entries: [...known.entries, index] })
   }
   return [...seen.values()].map(({ agent, accountable, entries }) => {
-    const path = accountable.path.map((p) => `${p.via} ${named(p.subject, told.names)}`).join(' → ')
+    const path = accountable.path
+      .map(({ via, subject }) => `${via} ${named(subject, told.names).replace(`${via}:`, '')}`)
+      .join(' → ')
     const text = `${answerable(accountable)}, answers for ${named(agent, told.names)} (${path})`
     return { ...tell('answerable', text), also: entries }
   })
