@@ -1,9 +1,9 @@
 /**
  * The second evaluator: Cedar's own (WebAssembly), asked about every consequential permit.
  *
- * Call `disagreement`. It parses, validates the request against the schema, and evaluates the policies as
- * they were written; it shares with the compiled path only the facts. A failure, a diagnostic error or a
- * trap is no confirmation.
+ * Call `disagreement`. It evaluates the policies as they were written and shares with the compiled path only
+ * the facts. A failure, a diagnostic error or a trap is no confirmation. The request is not validated
+ * against the schema each time, which doubles the cost: a fact of a wrong type errs, and an error denies.
  *
  * The library keeps parsed sets by name and cannot drop one, so names are a fixed ring and overwriting
  * frees. Sets beyond `MAX_WHOLE_SET` are sliced by principal, because the library clones the whole set in
@@ -12,7 +12,6 @@
 
 import {
   preparsePolicySet,
-  preparseSchema,
   statefulIsAuthorized,
   type CedarValueJson,
   type EntityJson,
@@ -20,17 +19,14 @@ import {
   type TypeAndId,
 } from '@cedar-policy/cedar-wasm/nodejs'
 import type { CedarRequest } from './expression.ts'
-import type { Policy, PolicySet, SetName } from './policy-set.ts'
-import { schemaText } from './schema.ts'
+import type { Policy, PolicySet } from './policy-set.ts'
 import { keysOf } from './scope.ts'
 import { CedarSet, EntityUid, Extension, type Entity, type Value } from './value.ts'
 
 /** What Cedar itself says. */
 export interface OracleAnswer {
   readonly decision: 'allow' | 'deny'
-  /** The ids of the policies that determined it, sorted. */
-  readonly reasons: readonly string[]
-  /** The ids of the policies that erred, sorted; or the failure of the whole. */
+  /** The ids of the policies that erred; or why there is no answer. */
   readonly errors: readonly string[]
 }
 
@@ -53,23 +49,14 @@ export function askOracle(set: PolicySet, request: CedarRequest): OracleAnswer {
     action: typeAndId(request.action),
     resource: typeAndId(request.resource),
     context: Object.fromEntries([...request.context].map(([name, v]) => [name, toJson(v)])),
-    preparsedSchemaName: schemaName(set.name),
-    validateRequest: true,
     preparsedPolicySetId: slotOf(set, request),
-    // The schema brings the actions; giving them again is an error.
-    entities: [...request.entities.values()]
-      .filter(({ uid }) => uid.type !== 'Action')
-      .map(entityJson),
+    entities: [...request.entities.values()].map(entityJson),
   })
   if (answer.type === 'failure') {
-    return { decision: 'deny', reasons: [], errors: answer.errors.map(({ message }) => message) }
+    return { decision: 'deny', errors: answer.errors.map(({ message }) => message) }
   }
   const { decision, diagnostics } = answer.response
-  return {
-    decision,
-    reasons: diagnostics.reason.toSorted(),
-    errors: diagnostics.errors.map(({ policyId }) => policyId).toSorted(),
-  }
+  return { decision, errors: diagnostics.errors.map(({ policyId }) => policyId) }
 }
 
 const MAX_WHOLE_SET = 100
@@ -77,16 +64,6 @@ const RING = 64
 
 /** What each slot of the ring holds, least recently used first. */
 const slots = new Map<string, string>()
-const schemas = new Set<SetName>()
-
-function schemaName(name: SetName): string {
-  const slot = `behalf/${name}`
-  if (!schemas.has(name)) {
-    succeed(preparseSchema(slot, schemaText(name)))
-    schemas.add(name)
-  }
-  return slot
-}
 
 /** The name under which the policies for this request are parsed. */
 function slotOf(set: PolicySet, request: CedarRequest): string {
