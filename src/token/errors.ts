@@ -74,6 +74,12 @@ const WIRE = {
     status: 503,
     text: 'too many requests, try again in a minute',
   },
+  /** What the token rests on changed at every attempt. */
+  facts_changing: {
+    error: 'temporarily_unavailable',
+    status: 503,
+    text: 'what the token rests on is changing, try again',
+  },
   // Subject and actor (RFC 8693 §2.2.2: whatever is wrong with them is `invalid_request`).
   actor_token_mismatch: INVALID_REQUEST,
   delegation_invalid: INVALID_REQUEST,

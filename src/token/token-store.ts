@@ -4,24 +4,23 @@ import { sql } from 'kysely'
 import type { AgentId } from '../identity/agent.ts'
 import type { Store, Tx } from '../store/store.ts'
 
-/** The key of an agent: `jkt` if it had none, else the one that it proved first. */
+/** The thumbprint of the key that the agent proved first; undefined if it proved none yet. */
+export async function pinnedKey(tx: Tx, agent: AgentId): Promise<string | undefined> {
+  const { rows } = await sql<{ jkt: string }>`
+    select jkt from agent_key where agent = ${agent}`.execute(tx)
+  return rows[0]?.jkt
+}
+
+/** Pins the agent's first key; `false` if it has one. */
 export async function pinKey(
   tx: Tx,
   agent: AgentId,
   { jkt, now }: { readonly jkt: string; readonly now: number },
-): Promise<string> {
-  const { rows } = await sql<{ jkt: string }>`
-    with known as (
-      select jkt from agent_key where agent = ${agent}
-    ), made as (
-      insert into agent_key (agent, jkt, pinned_at)
-      select ${agent}, ${jkt}, ${now} where not exists (select 1 from known)
-      on conflict do nothing
-      returning jkt
-    )
-    select jkt from known union all select jkt from made`.execute(tx)
-  // Nothing: another transaction was first between our look and our insert, and has committed.
-  return rows[0]?.jkt ?? (await pinKey(tx, agent, { jkt, now }))
+): Promise<boolean> {
+  const { numAffectedRows } = await sql`
+    insert into agent_key (agent, jkt, pinned_at) values (${agent}, ${jkt}, ${now})
+    on conflict do nothing`.execute(tx)
+  return numAffectedRows === 1n
 }
 
 /** Keeps a token's revocation until it expires; `false` if it was revoked before. */

@@ -2,8 +2,8 @@
  * For resource servers: whether an access token of Behalf entitles its bearer to speak here.
  *
  * Call `verifyAccessToken` with the keys from the issuer's `jwks_uri`. Everything is checked here and
- * offline, so a revoked token passes until it expires, at most 300 s; a server that cannot wait that
- * long asks the introspection endpoint. Pure: WebCrypto only, runs anywhere.
+ * offline, so a revoked token passes until it expires, at most 300 s. Pure: WebCrypto only, runs
+ * anywhere.
  *
  * @see RFC 9068 §4, RFC 9449 §4.3 and §7.1
  */
@@ -44,7 +44,7 @@ export interface TokenExpectation {
   readonly issuer: string
   /** This resource's identifier; the token's `aud` must equal it. */
   readonly audience: string
-  /** The issuer's keys: a JWKS document, or jose's `createRemoteJWKSet(…)`. */
+  /** The issuer's keys: a JWKS document, or jose's `createRemoteJWKSet(…)`, which also keeps imported keys. */
   readonly keys: JSONWebKeySet | JWTVerifyGetKey
   /** Milliseconds since the epoch. */
   readonly nowMilliseconds: number
@@ -145,6 +145,7 @@ async function verifyProof(
     const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
       typ: 'dpop+jwt',
       algorithms: ['ES256'],
+      currentDate: dateOf(expect.nowMilliseconds),
     })
     const claims = proofClaims.parse(payload)
     const now = Math.floor(expect.nowMilliseconds / 1_000)
