@@ -107,6 +107,7 @@ export function mintX509Svid(
   env: { readonly clock: Clock; readonly random: Random },
 ): X509Svid & { readonly serial: Buffer } {
   const now = env.clock.nowMilliseconds()
+  if (now >= authority.notAfter) throw new Error('expected an authority that has not expired')
   // RFC 5280 §6.1.3: a leaf is worth nothing once its root has expired.
   const notAfter = Math.min(now + X509_LIFETIME_MILLISECONDS, authority.notAfter)
   const { publicKey, privateKey } = generateKeyPairSync('ec', {

@@ -72,11 +72,16 @@ export async function testAgent(
   return must(await createAgent(request, testActor, testAccountable, env))
 }
 
+/** The messages of a stream, one after the other; `next` throws what the stream ended with. */
+export interface Messages<T> {
+  next(): Promise<T>
+}
+
 /** Speaks to a Workload API as any workload does. Refusals are thrown as gRPC's `ServiceError`. */
 export interface WorkloadClient {
-  fetchX509Svid(): ClientReadableStream<X509SvidResponse>
-  fetchX509Bundles(): ClientReadableStream<X509BundlesResponse>
-  fetchJwtBundles(): ClientReadableStream<JwtBundlesResponse>
+  fetchX509Svid(): Messages<X509SvidResponse>
+  fetchX509Bundles(): Messages<X509BundlesResponse>
+  fetchJwtBundles(): Messages<JwtBundlesResponse>
   fetchJwtSvid(request: Partial<JwtSvidRequest>): Promise<JwtSvidResponse>
   validateJwtSvid(request: Partial<ValidateJwtSvidRequest>): Promise<ValidateJwtSvidResponse>
   close(): void
@@ -91,11 +96,12 @@ export function workloadClient(
   const metadata = new Metadata()
   for (const [name, value] of Object.entries(header)) metadata.set(name, value)
 
-  const stream = <T>(name: string): ClientReadableStream<T> => {
-    const method = methodOf(name)
-    const { path: route, requestSerialize, responseDeserialize } = method
+  const stream = <T>(name: string): Messages<T> => {
+    const { path: route, requestSerialize, responseDeserialize } = methodOf(name)
     const receive = responseDeserialize as (bytes: Buffer) => T
-    return client.makeServerStreamRequest(route, requestSerialize, receive, {}, metadata)
+    return messagesOf(
+      client.makeServerStreamRequest(route, requestSerialize, receive, {}, metadata),
+    )
   }
   const ask = async <T>(name: string, request: object): Promise<T> => {
     const { path: route, requestSerialize, responseDeserialize } = methodOf(name)
@@ -113,6 +119,19 @@ export function workloadClient(
     fetchJwtSvid: async (request) => await ask('FetchJWTSVID', request),
     validateJwtSvid: async (request) => await ask('ValidateJWTSVID', request),
     close: () => client.close(),
+  }
+}
+
+function messagesOf<T>(stream: ClientReadableStream<T>): Messages<T> {
+  const ended = new Promise<never>((_, reject) => stream.once('error', reject))
+  ended.catch(() => undefined)
+  const messages = stream[Symbol.asyncIterator]()
+  return {
+    next: async () => {
+      const { value, done } = await messages.next()
+      // gRPC ends the messages before it says why.
+      return done === true ? await ended : (value as T)
+    },
   }
 }
 

@@ -93,8 +93,8 @@ async function follow<Request, Response>(
     const { message, version, lookAgainAt } = state.value
     if (version !== sent && !call.cancelled) call.write(message)
     sent = version
-    const pause = Math.max(lookAgainAt - env.clock.nowMilliseconds(), 0)
-    await env.clock.sleep(pause, AbortSignal.any([changed, ended.signal]))
+    const pause = lookAgainAt - env.clock.nowMilliseconds()
+    if (pause > 0) await env.clock.sleep(pause, AbortSignal.any([changed, ended.signal]))
   }
 }
 

@@ -129,6 +129,8 @@ test('a leaf never outlives its root', async () => {
   const authority = await signingAuthority({ keyring: testKeyring({ clock }), random, trustDomain })
   await clock.advance(authority.notAfter - clock.nowMilliseconds() - 60_000)
   assert.equal(mintX509Svid(ID, authority, { clock, random }).expiresAt * 1000, authority.notAfter)
+  await clock.advance(60_000)
+  assert.throws(() => mintX509Svid(ID, authority, { clock, random }), /has not expired/)
 })
 
 test('serial numbers are positive, of 16 bytes, and differ', async () => {
