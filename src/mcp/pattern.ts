@@ -11,8 +11,13 @@
 
 import { ok, refuse, type Result } from '../base/result.ts'
 
-/** Whether a pattern occurs in a text. Throws `PatternCost` when finding out would cost too much. */
-export type Pattern = (text: string) => boolean
+/** Whether a pattern occurs in a text. Throws `PatternCost` when finding out would exceed `budget`. */
+export type Pattern = (text: string, budget?: Budget) => boolean
+
+/** How many steps may still be taken; shared by those who share it. */
+export interface Budget {
+  left: number
+}
 
 /** A text and a pattern that together exceed the bound on steps. */
 export class PatternCost extends Error {}
@@ -26,16 +31,19 @@ export interface PatternRefusal {
 const MAX_SOURCE = 1_000
 const MAX_NESTING = 40
 const MAX_PROGRAM = 5_000
-const MAX_STEPS = 1_000_000
+/** Steps that one check may take, by default. */
+export const MAX_STEPS = 1_000_000
+const TOO_DEAR = 'expected a cheaper pattern or a shorter text'
 
 /** The matcher for `source`. */
 export function compilePattern(source: string): Result<Pattern, PatternRefusal> {
   try {
     if (source.length > MAX_SOURCE) throw unsupported(`at most ${MAX_SOURCE} characters`)
     const program = assemble(new Reader(source).whole())
-    return ok((text) => {
+    return ok((text, budget = { left: MAX_STEPS }) => {
+      if ((budget.left -= text.length) < 0) throw new PatternCost(TOO_DEAR)
       const points = Array.from(text, (c) => c.codePointAt(0) ?? 0)
-      return new Run(points).matches(program, 0, false)
+      return new Run(points, budget).matches(program, 0, false)
     })
   } catch (cause) {
     if (!(cause instanceof Unsupported)) throw cause
@@ -260,10 +268,11 @@ function emitRepeat(node: Extract<Node, { is: 'repeat' }>, steps: Step[]): void 
 class Run {
   readonly #points: readonly number[]
   readonly #looked = new Map<Program, Map<number, boolean>>()
-  #left = MAX_STEPS
+  readonly #budget: Budget
 
-  constructor(points: readonly number[]) {
+  constructor(points: readonly number[], budget: Budget) {
     this.#points = points
+    this.#budget = budget
   }
 
   /** Whether `program` matches at `from`, or, unless `anchored`, anywhere after it. */
@@ -296,7 +305,7 @@ class Run {
     for (let pc = open.pop(); pc !== undefined; pc = open.pop()) {
       if (into.seen[pc] === at) continue
       into.seen[pc] = at
-      if (--this.#left < 0) throw new PatternCost('expected a cheaper pattern or a shorter text')
+      if (--this.#budget.left < 0) throw new PatternCost(TOO_DEAR)
       const step = program[pc]
       if (step === undefined) continue
       if (step.do === 'fork') open.push(step.or, step.to)

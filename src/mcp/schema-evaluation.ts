@@ -5,8 +5,9 @@
  * properties). What a failed alternative spoke of is forgotten.
  */
 
-import type { Json } from '../base/canonical-json.ts'
+import { canonicalJson, type Json } from '../base/canonical-json.ts'
 import { isObject } from './message.ts'
+import { MAX_STEPS as MAX_PATTERN_STEPS, type Budget } from './pattern.ts'
 
 type Container = object
 
@@ -16,14 +17,38 @@ const MAX_STEPS = 200_000
 export class Evaluation {
   #spoken = new Map<Container, Set<string | number>>()
   readonly #path: (string | number)[] = []
+  readonly #canonical = new Map<Container, string>()
+  readonly #sizes = new Map<Container, number>()
+  /** Shared by all patterns, so that many of them cost no more than one. */
+  readonly patternBudget: Budget = { left: MAX_PATTERN_STEPS }
   #problem: { at: string; message: string } | undefined
   #left = MAX_STEPS
   /** Inside alternatives a failure is no problem yet. */
   #trying = 0
 
-  /** Takes a step from the budget; false when it is used up, from then on for good. */
-  spend(): boolean {
-    return --this.#left >= 0 || this.fault('a value that is cheaper to check')
+  /** Takes `steps` from the budget; false when it is used up, from then on for good. */
+  spend(steps = 1): boolean {
+    return (this.#left -= steps) >= 0 || this.fault('a value that is cheaper to check')
+  }
+
+  /** Pays for one look at `value` by one schema, which may read all of a text, list or set of names. */
+  look(value: Json): boolean {
+    if (typeof value === 'string') return this.spend(1 + (value.length >> 8))
+    if (Array.isArray(value)) return this.spend(1 + (value.length >> 3))
+    if (!isObject(value)) return this.spend()
+    const known = this.#sizes.get(value)
+    const size = known ?? Object.keys(value).length
+    if (known === undefined) this.#sizes.set(value, size)
+    return this.spend(1 + (size >> 2))
+  }
+
+  /** The canonical text of a list or object, made once however many alternatives compare it. */
+  canonical(value: Json & Container): string {
+    const known = this.#canonical.get(value)
+    if (known !== undefined) return known
+    const text = canonicalJson(value)
+    this.#canonical.set(value, text)
+    return text
   }
 
   /** Notes that something else was expected here. Always false. */

@@ -137,12 +137,19 @@ function typed(given: Json, { expect }: Around): Check {
 }
 
 function oneOfValues(values: readonly Json[]): Check {
-  const allowed = new Set(values.map(canonicalJson))
-  // A value that is spelled out in the schema is spoken of to its last member.
-  return (value, run) =>
-    allowed.has(canonicalJson(value))
-      ? run.speakOfAll(value)
-      : run.fault('one of the values that the schema lists')
+  const scalars = new Set(values.filter((value) => !isCompound(value)))
+  const compounds = new Set(values.filter(isCompound).map(canonicalJson))
+  return (value, run) => {
+    const listed = isCompound(value)
+      ? compounds.size > 0 && compounds.has(run.canonical(value))
+      : scalars.has(value)
+    // A value that is spelled out in the schema is spoken of to its last member.
+    return listed ? run.speakOfAll(value) : run.fault('one of the values that the schema lists')
+  }
+}
+
+function isCompound(value: Json): value is readonly Json[] | JsonObject {
+  return typeof value === 'object' && value !== null
 }
 
 function every(checks: readonly Check[]): Check {
@@ -227,7 +234,9 @@ function members(value: Json): number | undefined {
 
 function patterned(matches: Pattern): Check {
   return (value, run) =>
-    typeof value !== 'string' || matches(value) || run.fault('a text of the pattern')
+    typeof value !== 'string' ||
+    matches(value, run.patternBudget) ||
+    run.fault('a text of the pattern')
 }
 
 function pattern(source: string, expect: Expect): Pattern {
@@ -275,7 +284,8 @@ function unique(given: Json, { expect }: Around): Check | undefined {
   if (!given) return undefined
   return (value, run) =>
     !isList(value) ||
-    new Set(value.map(canonicalJson)).size === value.length ||
+    new Set(value.map((item) => (isCompound(item) ? run.canonical(item) : JSON.stringify(item))))
+      .size === value.length ||
     run.fault('items that differ')
 }
 
@@ -290,6 +300,7 @@ function properties(given: Json, { compile, expect }: Around): Check {
   )
   return (value, run) => {
     if (!isObject(value)) return true
+    if (!run.spend(checks.length >> 4)) return false
     for (const { name, check } of checks) {
       const member = Object.hasOwn(value, name) ? value[name] : undefined
       if (member !== undefined && !run.below(value, name, () => check(member, run))) return false
@@ -309,7 +320,8 @@ function patternProperties(given: Json, { compile, expect }: Around): Check {
     eachMember(value, (name, member) =>
       rules.every(
         ({ matches, check }) =>
-          !matches(name) || run.below(value as JsonObject, name, () => check(member, run)),
+          !matches(name, run.patternBudget) ||
+          run.below(value as JsonObject, name, () => check(member, run)),
       ),
     )
 }
@@ -325,7 +337,7 @@ function additionalProperties(given: Json, { schema, compile, expect }: Around):
       value,
       (name, member) =>
         named.has(name) ||
-        patterns.some((matches) => matches(name)) ||
+        patterns.some((matches) => matches(name, run.patternBudget)) ||
         run.below(value as JsonObject, name, () => check(member, run)),
     )
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import * as fc from 'fast-check'
 import type { Json, JsonObject } from '../base/canonical-json.ts'
+import { conformsToPrompt } from './prompt.ts'
 import { compileSchema, conforms } from './schema.ts'
 
 type Row = readonly [name: string, schema: JsonObject, good: readonly Json[], bad: readonly Json[]]
@@ -398,4 +400,78 @@ test('costs are bounded: alternatives that multiply, deep schemas, patterns on l
   let deep: JsonObject = {}
   for (let i = 0; i < 200; i++) deep = { properties: { a: deep } }
   assert.equal(compileSchema(deep).ok, false)
+})
+
+const many = (each: JsonObject): JsonObject => ({
+  anyOf: Array.from({ length: 4_000 }, () => each),
+})
+
+test('many alternatives over one large value cost no more than a few', () => {
+  const text = 'x'.repeat(500_000)
+  assert.equal(conforms(text, many({ minLength: 600_000 })).ok, false)
+  assert.equal(conforms(text, many({ pattern: 'y' })).ok, false)
+  const list = Array.from({ length: 50_000 }, (_, i) => ({ i }))
+  assert.equal(conforms(list, many({ enum: [[{ i: 1 }]] })).ok, false)
+  assert.equal(conforms(list, many({ uniqueItems: true, type: 'string' })).ok, false)
+  const names = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`n${i}`, 0]))
+  assert.equal(conforms(names, many({ minProperties: 60_000 })).ok, false)
+  assert.equal(conforms(names, many({ propertyNames: { maxLength: 3 } })).ok, false)
+  const wide = Object.fromEntries(Array.from({ length: 4_000 }, (_, i) => [`p${i}`, {}]))
+  const empty = Array.from({ length: 100_000 }, () => ({}))
+  assert.equal(conforms(empty, { items: { properties: wide } }).ok, false)
+})
+
+test('arbitrary schemas and values never throw', () => {
+  const keyword = fc.constantFrom(
+    ...'type properties items required enum const anyOf oneOf not if $ref minLength pattern'.split(
+      ' ',
+    ),
+    ...'additionalProperties patternProperties prefixItems allOf then uniqueItems'.split(' '),
+  )
+  const { schema } = fc.letrec<{ schema: unknown }>((tie) => ({
+    schema: fc.oneof(
+      { maxDepth: 3 },
+      fc.constantFrom('string', 'object', '#', '#/properties/a', 1, true, [], ['a']),
+      fc.dictionary(fc.oneof(keyword, fc.constant('a')), tie('schema'), { maxKeys: 4 }),
+      fc.array(tie('schema'), { maxLength: 3 }),
+    ),
+  }))
+  fc.assert(
+    fc.property(fc.dictionary(keyword, schema), fc.jsonValue(), (made, value) => {
+      conforms(value, structuredClone(made) as JsonObject)
+    }),
+    { numRuns: 3_000 },
+  )
+})
+
+test('what is accepted has no member that can be taken away from the schema unnoticed', () => {
+  // For closed schemas: removing a declared property from the schema refuses every value that has it.
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.string(), { minLength: 1, maxLength: 6 }),
+      fc.nat(),
+      (names, n) => {
+        const properties = Object.fromEntries(names.map((name) => [name, { type: 'integer' }]))
+        const value = Object.fromEntries(names.map((name, i) => [name, i]))
+        assert.equal(conforms(value, { properties }).ok, true)
+        const removed = names[n % names.length] ?? ''
+        const { [removed]: _, ...rest } = properties
+        assert.equal(conforms(value, { properties: rest }).ok, false)
+      },
+    ),
+  )
+})
+
+test('prompt arguments', () => {
+  const prompt: JsonObject = {
+    name: 'p',
+    arguments: [{ name: 'city', required: true }, { name: 'state' }],
+  }
+  assert.equal(conformsToPrompt({ city: 'x' }, prompt).ok, true)
+  assert.equal(conformsToPrompt({ city: 'x', state: 'y' }, prompt).ok, true)
+  for (const bad of [{}, { city: 1 }, { city: 'x', zip: '1' }]) {
+    assert.equal(conformsToPrompt(bad, prompt).ok, false)
+  }
+  assert.equal(conformsToPrompt({}, { name: 'p' }).ok, true)
+  assert.equal(conformsToPrompt({ a: 'x' }, { name: 'p' }).ok, false)
 })
