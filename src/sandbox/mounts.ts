@@ -71,11 +71,9 @@ export async function confined(mounts: readonly Mount[]): Promise<Result<undefin
   let left = MAX_ENTRIES
   for (const mount of mounts) {
     const entries = await readdir(mount.real, { recursive: true, withFileTypes: true }).catch(
-      (cause: NodeJS.ErrnoException) => {
-        if (cause.code === 'ENOTDIR') return []
-        throw new Error(`reading \`${mount.named}\``, { cause })
-      },
+      ({ code }: NodeJS.ErrnoException) => (code === 'ENOTDIR' ? [] : undefined),
     )
+    if (entries === undefined) return refused(mount.named, 'expected folders that can be read')
     left -= entries.length
     if (left < 0) return refused(mount.named, `expected at most ${MAX_ENTRIES} files in all mounts`)
     for (const entry of entries) {

@@ -260,6 +260,12 @@ test('refused before anything runs', async (t) => {
       { command: process.execPath, args: ['-e', '1'] },
       'command_missing',
     ],
+    [
+      'options to Node by its environment',
+      { environment: { NODE_OPTIONS: '--allow-net' } },
+      'environment_refused',
+    ],
+    ['code for the linker', { environment: { LD_PRELOAD: '/x.so' } }, 'environment_refused'],
     ['the root', { readOnly: ['/'] }, 'mount_refused'],
     ['processes', { readOnly: ['/proc/self'] }, 'mount_refused'],
     ['devices', { readWrite: ['/dev/shm'] }, 'mount_refused'],

@@ -15,6 +15,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import { jailed } from './bubblewrap.ts'
+import { checkedEnvironment, type EnvironmentRefusal } from './environment.ts'
 import { killGroup, launched, type Launch } from './launch.ts'
 import { mountsOf, type MountRefusal } from './mounts.ts'
 import { permitted } from './permission-model.ts'
@@ -74,6 +75,7 @@ export interface Exit {
 export type SandboxRefusal =
   | MountRefusal
   | ProgramRefusal
+  | EnvironmentRefusal
   | { readonly reason: 'not_javascript'; readonly message: string }
   | { readonly reason: 'tier_unavailable'; readonly message: string }
 
@@ -84,6 +86,8 @@ export async function sandboxed(
 ): Promise<Result<Sandboxed, SandboxRefusal>> {
   const program = await programOf(spec, env)
   if (!program.ok) return program
+  const environment = checkedEnvironment(spec.environment)
+  if (!environment.ok) return environment
   const mounts = await mountsOf(spec, env)
   if (!mounts.ok) return mounts
   const plan = { spec, program: program.value, mounts: mounts.value }

@@ -7,15 +7,14 @@
  */
 
 import { digestOfJson, type Digest } from '../base/bytes.ts'
-import type { JsonObject } from '../base/canonical-json.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import type { SandboxEnv } from '../sandbox/sandboxed.ts'
-import { echoNeedles } from './echo.ts'
+import { shown, type FindCredential } from './credential.ts'
 import { refusedUrl, type Own } from './guarded-request.ts'
 import { shakeHands, type Hello } from './handshake.ts'
 import { HttpWire } from './http.ts'
-import type { UpstreamServer, UpstreamTransport } from './server.ts'
+import type { HttpTransport, StdioTransport, UpstreamServer } from './server.ts'
 import { startStdio } from './stdio.ts'
 import type { ClientInfo, Wire, WireEvents } from './wire.ts'
 
@@ -32,8 +31,7 @@ export interface ConnectionsEnv extends SandboxEnv {
   readonly diagnostics: Diagnostics
   readonly own: Own
   readonly client: ClientInfo
-  /** The credential of that name, unsealed. */
-  readonly credential: (name: string, server: UpstreamServer) => Promise<string | undefined>
+  readonly credential: FindCredential
   /** A server said that what it offers may have changed. */
   readonly listChanged?: (serverId: string) => void
 }
@@ -46,10 +44,10 @@ export interface ConnectRefusal {
 
 type Opened = Result<Connection, ConnectRefusal>
 type Wired = Result<Pick<Connection, 'wire' | 'needles'>, ConnectRefusal>
-type StdioTransport = Extract<UpstreamTransport, { type: 'stdio' }>
-type HttpTransport = Extract<UpstreamTransport, { type: 'http' }>
 
 interface Entry {
+  /** The record that was seen last. */
+  server: UpstreamServer
   /** What the connection was opened for: another transport, revision or era needs another one. */
   readonly key: Digest
   readonly stop: AbortController
@@ -98,15 +96,21 @@ export class Connections {
 
   async #entryFor(server: UpstreamServer): Promise<Entry> {
     const { transport, revision, era, outputLimitBytes } = server
+    const known = this.#entries.get(server.id)
+    // The same record as the last time: nothing to compare.
+    if (known?.server === server) return known
     const key = digestOfJson({
-      transport: transport as unknown as JsonObject,
+      transport,
       revision,
       era,
       outputLimitBytes,
     })
-    const present = this.#entries.get(server.id)
-    if (present?.key === key) return present
+    if (known?.key === key) {
+      known.server = server
+      return known
+    }
     const entry: Entry = {
+      server,
       key,
       stop: new AbortController(),
       opening: undefined,
@@ -211,7 +215,7 @@ export class Connections {
     const refused = refusedUrl(url, this.#env.own)
     if (refused !== undefined) return notConnected(refused)
     const { credential: name } = transport
-    const secret = name === undefined ? undefined : await this.#env.credential(name, server)
+    const secret = name === undefined ? undefined : await this.#env.credential(name, server.id)
     // Without the credential that review named, another identity would speak.
     if (name !== undefined && secret === undefined) return notConnected('expected its credential')
     const options = {
@@ -221,8 +225,8 @@ export class Connections {
       events: this.#events(server),
     }
     if (secret === undefined) return ok({ wire: new HttpWire(options, this.#env), needles: [] })
-    const wire = new HttpWire({ ...options, credential: secret }, this.#env)
-    return ok({ wire, needles: echoNeedles(secret) })
+    const { authorization, needles } = shown(secret)
+    return ok({ wire: new HttpWire({ ...options, authorization }, this.#env), needles })
   }
 
   #events(server: UpstreamServer): WireEvents {

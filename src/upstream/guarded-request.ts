@@ -8,7 +8,7 @@
  */
 
 import { lookup as resolveName, type LookupAddress } from 'node:dns'
-import { request as httpRequest, Agent, type IncomingMessage } from 'node:http'
+import { request as httpRequest, Agent, type ClientRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest, Agent as TlsAgent } from 'node:https'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -86,14 +86,20 @@ export async function guardedRequest(
   if (refused !== undefined) return { ok: false, sent: false, why: refused }
   if (signal.aborted) return { ok: false, sent: false, why: 'cancelled' }
   const { promise, resolve } = Promise.withResolvers<Incoming>()
-  const request = (env.connections.secure ? httpsRequest : httpRequest)(url, {
-    method,
-    agent: env.connections,
-    headers: { ...outgoing.headers, 'content-length': Buffer.byteLength(body) },
-    lookup: guardedLookup(url, env.own),
-    maxHeaderSize: MAX_HEADER_BYTES,
-    signal,
-  })
+  let request: ClientRequest
+  try {
+    request = (env.connections.secure ? httpsRequest : httpRequest)(url, {
+      method,
+      agent: env.connections,
+      headers: { ...outgoing.headers, 'content-length': Buffer.byteLength(body) },
+      lookup: guardedLookup(url, env.own),
+      maxHeaderSize: MAX_HEADER_BYTES,
+      signal,
+    })
+  } catch {
+    // Node's own words are left out, for headers hold the credential.
+    return { ok: false, sent: false, why: 'expected headers that can be written' }
+  }
   // On a socket that was kept open the bytes may leave at once; on a new one not before it is connected.
   let sent = false
   request.once('socket', (socket) => {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { test, type TestContext } from 'node:test'
+import { digestOf } from '../base/bytes.ts'
 import type { JsonObject } from '../base/canonical-json.ts'
 import { FakeClock } from '../base/clock.ts'
 import type { CallOutcome } from './call.ts'
@@ -50,6 +51,19 @@ async function legacy(
     server: serverOf({ type: 'http', url, credential: 'key' }, { era: '2025-11-25' }),
     received,
   }
+}
+
+function encoded(value: string): string {
+  return `=?base64?${Buffer.from(value).toString('base64')}?=`
+}
+
+/** What is received in a session with one call. */
+function session(id: string): string[] {
+  return ['notifications/initialized', 'tools/call', 'DELETE'].map((what) => `${what} ${id}`)
+}
+
+function urlOf({ transport }: UpstreamServer): string {
+  return transport.type === 'http' ? transport.url : ''
 }
 
 const credential = (): Promise<string> => Promise.resolve(SECRET)
@@ -195,9 +209,10 @@ const cases: [string, Handle, CallOutcome][] = [
   [
     'the credential in a result, escaped',
     (body, _request, response) => {
-      const escaped = [...SECRET]
-        .map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
-        .join('')
+      const escaped = SECRET.replace(
+        /./g,
+        (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      )
       response.writeHead(200, { 'content-type': 'application/json' })
       response.end(`{"jsonrpc":"2.0","id":${id(body)},"result":{"x":"${escaped}"}}`)
     },
@@ -240,6 +255,22 @@ for (const [name, handle, want] of cases) {
   })
 }
 
+test('http: a large answer below the cap is taken, as JSON and as events', async (t) => {
+  const large = text('x'.repeat(2_000_000))
+  let events = false
+  const server = await modern(t, (body, _, response) => {
+    if (!events) return json(response, { id: id(body), result: large })
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id: id(body), result: large })}\n\n`)
+  })
+  const upstreams = testUpstreams(t, { credential })
+  const roomy = { ...server, outputLimitBytes: 4_000_000 }
+  for (events of [false, true]) {
+    const got = await upstreams.call(roomy, tool('x'), options({ outputLimitBytes: 4_000_000 }))
+    assert.equal(got.outcome, 'ok')
+  }
+})
+
 test('http: a request of the stateless era says everything by itself', async (t) => {
   const seen: unknown[] = []
   const server = await modern(t, (body, request, response) => {
@@ -255,7 +286,13 @@ test('http: a request of the stateless era says everything by itself', async (t)
       inner: { type: 'object', properties: { deep: { type: 'boolean', 'x-mcp-header': 'Deep' } } },
     },
   }
-  const definition = { kind: 'tool', name: 'naïve', value: { inputSchema: schema } }
+  const digest = digestOf('')
+  const definition = {
+    kind: 'tool',
+    name: 'naïve',
+    value: { inputSchema: schema },
+    digest,
+  } as const
   const definitions = new Map([['tool:naïve', definition]])
   const args = { region: 'zürich', count: 3, inner: { deep: true } }
   await testUpstreams(t, { credential }).call(
@@ -277,7 +314,6 @@ test('http: a request of the stateless era says everything by itself', async (t)
       },
     },
   }
-  const encoded = (value: string): string => `=?base64?${Buffer.from(value).toString('base64')}?=`
   assert.deepEqual(seen, [
     {
       accept: 'application/json, text/event-stream',
@@ -305,10 +341,7 @@ test('http: a session goes with every request, is replaced when it is gone, and 
     json(response, { id: id(body), result: {} })
   })
   const upstreams = testUpstreams(t)
-  const free = {
-    ...server,
-    transport: { ...server.transport, credential: undefined },
-  } as UpstreamServer
+  const free = serverOf({ type: 'http', url: urlOf(server) }, { era: '2025-11-25' })
   const call = async (): Promise<string> =>
     (await upstreams.call(free, tool('x'), options())).outcome
   assert.equal(await call(), 'ok')
@@ -317,20 +350,8 @@ test('http: a session goes with every request, is replaced when it is gone, and 
   gone = false
   assert.equal(await call(), 'ok')
   await upstreams.close()
-  const first = [
-    'initialize -',
-    'notifications/initialized s1',
-    'tools/call s1',
-    'tools/call s1',
-    'DELETE s1',
-  ]
-  const second = (s: string): string[] => [
-    'initialize -',
-    `notifications/initialized ${s}`,
-    `tools/call ${s}`,
-    `DELETE ${s}`,
-  ]
-  assert.deepEqual(received, [...first, ...second('s6')])
+  const first = ['initialize -', ...session('s1').toSpliced(2, 0, 'tools/call s1')]
+  assert.deepEqual(received, [...first, 'initialize -', ...session('s6')])
   assert.deepEqual([...versions], ['2025-06-18'])
 })
 
@@ -339,7 +360,8 @@ test('http: questions of a server in the session era are refused', async (t) => 
   const { server } = await legacy(t, (body, _, response) => {
     if (body['method'] === undefined) {
       answers.push([body['id'], body['error'], body['result']])
-      return void response.writeHead(202).end()
+      response.writeHead(202).end()
+      return
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     for (const method of ['sampling/createMessage', 'elicitation/create', 'roots/list', 'ping']) {

@@ -35,8 +35,8 @@ import {
 /** Where the server is, and what it is shown. */
 export interface HttpOptions {
   readonly url: URL
-  /** Sent as a bearer token (RFC 6750 §2.1). It reaches this server and nobody else. */
-  readonly credential?: string
+  /** The credential. It reaches this server and nobody else. */
+  readonly authorization?: string
   readonly maxAnswerBytes: number
   readonly client: ClientInfo
   readonly events: WireEvents
@@ -119,7 +119,7 @@ export class HttpWire implements Wire {
     signal: AbortSignal,
     method: 'POST' | 'DELETE' = 'POST',
   ): Promise<Incoming> {
-    const { url, credential } = this.#options
+    const { url, authorization } = this.#options
     return await guardedRequest(
       {
         url,
@@ -132,7 +132,7 @@ export class HttpWire implements Wire {
           // Both eras: a client MUST accept both.
           accept: 'application/json, text/event-stream',
           ...this.#sessionHeaders(),
-          ...(credential === undefined ? {} : { authorization: `Bearer ${credential}` }),
+          ...(authorization === undefined ? {} : { authorization }),
         },
       },
       { own: this.#env.own, connections: this.#connections },
@@ -171,7 +171,10 @@ export class HttpWire implements Wire {
         return { kind: 'unusable', why: 'its answer is encoded, which was not asked for' }
       }
       if (type === 'text/event-stream') return await this.#readEvents(response, asked)
-      if (type === 'application/json') return this.#judge(await this.#whole(response), asked)
+      if (type === 'application/json') {
+        const bytes = await this.#whole(response)
+        return judge(this.#message(bytes), bytes.length, asked)
+      }
       return { kind: 'unusable', why: 'its answer is neither JSON nor events' }
     } catch (fault) {
       if (fault instanceof TooLarge) return { kind: 'unusable', why: 'its answer is too large' }
@@ -194,7 +197,7 @@ export class HttpWire implements Wire {
     // Whoever is behind a redirect was not reviewed.
     if (status < 400) return refusedBy(`HTTP ${status}: redirects are not followed`)
     if (status === 401 || status === 403) this.#ended.abort('it refuses the credential')
-    const message = messageIn(await this.#whole(response))
+    const message = this.#message(await this.#whole(response))
     const error = message?.type === 'response' && 'error' in message.outcome ? message : undefined
     // MCP 2025-11-25: 404 says that the session is gone. Published servers also say so with 400 and no id.
     if (
@@ -224,9 +227,9 @@ export class HttpWire implements Wire {
       for (const { event, data } of decoder.push(chunk)) {
         if ((event ?? 'message') !== 'message' || data === '') continue
         const bytes = Buffer.from(data)
-        const message = messageIn(bytes)
+        const message = this.#message(bytes)
         if (message === undefined) return { kind: 'unusable', why: 'an event is no message' }
-        if (message.type === 'response') return this.#judge(bytes, asked)
+        if (message.type === 'response') return judge(message, bytes.length, asked)
         const reply = replyTo(message, this.#version)
         if (reply !== undefined && this.#version !== MODERN) await this.#tell(reply)
         noticed(message, this.#options.events)
@@ -236,15 +239,10 @@ export class HttpWire implements Wire {
     return { kind: 'lost', why: 'its answer broke off' }
   }
 
-  #judge(bytes: Buffer, asked: Asked): Answer {
-    const message = messageIn(bytes, this.#options.maxAnswerBytes)
-    if (message?.type !== 'response' || message.id !== asked.id) {
-      return { kind: 'unusable', why: 'its answer is refused' }
-    }
-    const { outcome } = message
-    return 'result' in outcome
-      ? { kind: 'answered', result: outcome.result, bytes: bytes.length }
-      : { kind: 'failed', error: outcome.error }
+  #message(bytes: Buffer): Message | undefined {
+    const json = parseStrictJson(bytes, { maxBytes: this.#options.maxAnswerBytes })
+    const message = json.ok ? parseMessage(json.value) : json
+    return message.ok ? message.value : undefined
   }
 
   async #whole(response: IncomingMessage): Promise<Buffer> {
@@ -294,8 +292,12 @@ function refusedBy(message: string): Answer {
   return { kind: 'failed', error: { code: -32_000, message } }
 }
 
-function messageIn(bytes: Buffer, maxBytes?: number): Message | undefined {
-  const json = parseStrictJson(bytes, maxBytes === undefined ? {} : { maxBytes })
-  const message = json.ok ? parseMessage(json.value) : json
-  return message.ok ? message.value : undefined
+function judge(message: Message | undefined, bytes: number, asked: Asked): Answer {
+  if (message?.type !== 'response' || message.id !== asked.id) {
+    return { kind: 'unusable', why: 'its answer is refused' }
+  }
+  const { outcome } = message
+  return 'result' in outcome
+    ? { kind: 'answered', result: outcome.result, bytes }
+    : { kind: 'failed', error: outcome.error }
 }

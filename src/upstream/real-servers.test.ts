@@ -149,7 +149,7 @@ for (const era of [undefined, '2026-07-28', '2025-11-25'] as const) {
     const upstreams = testUpstreams(t, {
       credential: () => Promise.resolve('engine-key-0123456789'),
     })
-    const server = serverOf({ type: 'http', url, credential: 'tax-engine' }, { era })
+    const server = serverOf({ type: 'http', url, credential: 'tax-engine' }, era && { era })
     const listing = must(await upstreams.observe(server))
     assert.equal(listing.era, era ?? '2026-07-28')
     assert.deepEqual(

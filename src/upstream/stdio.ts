@@ -78,7 +78,11 @@ export class StdioWire implements Wire {
     program.stdout.on('error', () => this.#end('its output failed'))
     program.stderr.on('error', () => {})
     program.stderr.resume()
-    void program.exit.then(({ code, signal }) => this.#end(`it ended with ${signal ?? code}`))
+    const drained = new Promise((resolve) => program.stdout.once('close', resolve))
+    // What it said before it ended counts.
+    void Promise.all([program.exit, drained]).then(([{ code, signal }]) =>
+      this.#end(`it ended with ${signal ?? code}`),
+    )
   }
 
   get ended(): AbortSignal {

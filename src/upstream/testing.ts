@@ -9,7 +9,8 @@ import type { JsonObject } from '../base/canonical-json.ts'
 import { systemClock } from '../base/clock.ts'
 import { silentDiagnostics } from '../base/diagnostics.ts'
 import type { ConnectionsEnv } from './connections.ts'
-import type { UpstreamServer, UpstreamTransport } from './server.ts'
+import type { Transport } from '../registry/server.ts'
+import type { UpstreamServer } from './server.ts'
 import { openUpstreams, type Upstreams } from './upstreams.ts'
 
 /** Upstreams that are closed after the test; in T0 unless `env` says where bubblewrap is. */
@@ -29,10 +30,7 @@ export function testUpstreams(t: TestContext, env: Partial<ConnectionsEnv> = {})
 }
 
 /** A reviewed server. */
-export function serverOf(
-  transport: UpstreamTransport,
-  more: Partial<UpstreamServer> = {},
-): UpstreamServer {
+export function serverOf(transport: Transport, more: Partial<UpstreamServer> = {}): UpstreamServer {
   return {
     id: 'srv_test',
     state: 'reviewed',
@@ -82,7 +80,7 @@ export async function testFolder(t: TestContext): Promise<string> {
  * A stdio server of the session era whose tools misbehave as they are called; `log` tells what it has received.
  * With `--mute` it answers nothing.
  */
-export async function badServer(t: TestContext, ...flags: string[]): Promise<UpstreamTransport> {
+export async function badServer(t: TestContext, ...flags: string[]): Promise<Transport> {
   const root = await testFolder(t)
   const file = join(root, 'bad-server.mjs')
   await writeFile(file, BAD_SERVER)
@@ -104,6 +102,7 @@ const tools = {
   log: (id) => send({ id, result: text(readFileSync(log, 'utf8')) }),
   hang: () => {},
   die: () => process.exit(3),
+  answerAndDie: (id) => { send({ id, result: text('last words') }); process.exit(0) },
   big: (id) => send({ id, result: text('x'.repeat(2_000_000)) }),
   bigIdLast: (id) => process.stdout.write(JSON.stringify({ result: text('x'.repeat(2_000_000)), jsonrpc: '2.0', id }) + '\\n'),
   duplicate: (id) => process.stdout.write('{"jsonrpc":"2.0","id":' + id + ',"result":{"a":1,"a":2}}\\n'),
