@@ -138,6 +138,13 @@ export async function removeStalePid(data: string): Promise<void> {
   else await rename(taken, file)
 }
 
+/** Whether a process serves `data` and says that it is ready: asking earlier only fills its log. */
+export async function isReady(data: string): Promise<boolean> {
+  if ((await postmasterOf(data)) === undefined) return false
+  // The eighth line of the pid file (Postgres' LOCK_FILE_LINE_PM_STATUS), padded with blanks.
+  return (await readPid(data))?.split('\n')[7]?.trim() === 'ready'
+}
+
 async function readPid(data: string): Promise<string | undefined> {
   return await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => undefined)
 }

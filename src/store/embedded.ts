@@ -19,6 +19,7 @@ import type { Diagnostics } from '../base/diagnostics.ts'
 import { askOnce } from './connection.ts'
 import { asOrdinaryUser, findPostgres, type PostgresBinaries } from './embedded-binaries.ts'
 import {
+  isReady,
   makeCluster,
   postmasterOf,
   removeStalePid,
@@ -99,13 +100,13 @@ async function bringUp(cluster: Cluster): Promise<void> {
   let started: Started | undefined
   while (!(await answers(cluster))) {
     if (cluster.clock.nowMilliseconds() > deadline) {
-      throw new Error(await withLog('embedded postgres does not answer', cluster))
+      throw new Error(`embedded postgres does not answer${await said(cluster, started?.logFrom)}`)
     }
-    if (started?.failure !== undefined) await forgive(started.failure, cluster)
-    if (
-      (started === undefined || started.failure !== undefined) &&
-      !(await postmasterOf(cluster.data))
-    ) {
+    if (started?.failure !== undefined && !(await passes(started, cluster))) {
+      throw new Error(`embedded postgres ${started.failure}${await said(cluster, started.logFrom)}`)
+    }
+    const isStarting = started !== undefined && started.failure === undefined
+    if (!isStarting && (await postmasterOf(cluster.data)) === undefined) {
       await removeStalePid(cluster.data)
       started = await launch(cluster)
     }
@@ -115,7 +116,10 @@ async function bringUp(cluster: Cluster): Promise<void> {
   cluster.diagnostics.info(how, { folder: cluster.folder })
 }
 
+/** One attempt to start. */
 interface Started {
+  /** Where in the log its words begin. */
+  readonly logFrom: number
   /** How it ended, once it has. */
   failure?: string
 }
@@ -145,8 +149,9 @@ async function launch(cluster: Cluster): Promise<Started> {
     cluster.data,
     ...options,
   ])
-  const started: Started = {}
-  const log = await open(cluster.log, (await isLong(cluster.log)) ? 'w' : 'a', 0o600)
+  const length = (await stat(cluster.log).catch(() => undefined))?.size ?? 0
+  const log = await open(cluster.log, length > LOG_LIMIT_BYTES ? 'w' : 'a', 0o600)
+  const started: Started = { logFrom: length > LOG_LIMIT_BYTES ? 0 : length }
   try {
     const child = spawn(command, args, {
       // Its own session: a Ctrl-C meant for us must not end the database first.
@@ -167,27 +172,23 @@ async function launch(cluster: Cluster): Promise<Started> {
   return started
 }
 
-async function isLong(file: string): Promise<boolean> {
-  const found = await stat(file).catch(() => undefined)
-  return found !== undefined && found.size > LOG_LIMIT_BYTES
-}
-
 /** Ends of a start that pass by themselves: another start is ahead, or a killed server's last children still hold its memory. */
 const PASSING = /lock file "[^"]*" (already exists|is empty)|pre-existing shared memory block/
 
-async function forgive(failure: string, cluster: Cluster): Promise<void> {
-  if ((await postmasterOf(cluster.data)) !== undefined) return
-  if (PASSING.test(await lastLines(cluster.log))) return
-  throw new Error(await withLog(`embedded postgres ${failure}`, cluster))
+async function passes({ logFrom }: Started, cluster: Cluster): Promise<boolean> {
+  if ((await postmasterOf(cluster.data)) !== undefined) return true
+  return PASSING.test(await logSince(cluster, logFrom))
 }
 
-async function withLog(what: string, cluster: Cluster): Promise<string> {
-  return `${what}; the end of \`${cluster.log}\` says:\n${await lastLines(cluster.log)}`
+/** The last that the server said, for whoever has to mend it. */
+async function said(cluster: Cluster, logFrom: number | undefined): Promise<string> {
+  const lines = (await logSince(cluster, logFrom ?? 0)).trimEnd().split('\n').slice(-6)
+  return `; the end of \`${cluster.log}\` says:\n${lines.join('\n')}`
 }
 
-async function lastLines(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch(() => '')
-  return text.trimEnd().split('\n').slice(-4).join('\n')
+async function logSince(cluster: Cluster, from: number): Promise<string> {
+  const bytes = await readFile(cluster.log).catch(() => Buffer.alloc(0))
+  return bytes.subarray(from).toString('utf8')
 }
 
 const NOBODY_THERE = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EAGAIN', 'EPIPE'])
@@ -195,6 +196,7 @@ const CANNOT_CONNECT_NOW = '57P03'
 
 /** Whether the server in our socket folder takes connections. Throws if it serves other data than ours. */
 async function answers(cluster: Cluster): Promise<boolean> {
+  if (!(await isReady(cluster.data))) return false
   try {
     const [row] = await ask<{ data: string }>(
       cluster,
@@ -231,7 +233,7 @@ async function watchOver(cluster: Cluster, signal: AbortSignal): Promise<void> {
   for (;;) {
     await cluster.clock.sleep(HEARTBEAT, signal)
     if (signal.aborted) return
-    if (await postmasterOf(cluster.data)) continue
+    if ((await postmasterOf(cluster.data)) !== undefined) continue
     cluster.diagnostics.warn('store.postgres_gone', { folder: cluster.folder })
     try {
       await bringUp(cluster)
