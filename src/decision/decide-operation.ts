@@ -16,11 +16,15 @@ export type OperationTarget =
   | { readonly type: 'installation' }
   /** `own`: this person answers for it. */
   | { readonly type: 'agent'; readonly id: string; readonly own: boolean }
-  /** `own`: delegated by this person; `mover`: among those who may move its stage. */
+  /**
+   * `own`: delegated by this person; `answers`: for the agent it is for; `mover`: among those who may move
+   * its stage.
+   */
   | {
       readonly type: 'delegation'
       readonly id: string
       readonly own: boolean
+      readonly answers?: boolean
       readonly mover?: boolean
     }
   /** `entitled`: this person may decide it. */
@@ -86,6 +90,7 @@ export function decideOperation(
       now: instant(request.time),
       acr: request.acr,
       own: 'own' in target && target.own,
+      answers: 'answers' in target && (target.answers ?? false),
       mover: 'mover' in target && (target.mover ?? false),
       entitled: 'entitled' in target && target.entitled,
     }),

@@ -49,19 +49,19 @@ const OPERATIONS: typeof METHODS = {
   ),
   ...all(['person.create', 'person.deactivate', 'person.reactivate'], 'Installation', 'manage'),
   ...all(['person.manager', 'person.code', 'group.create', 'group.add'], 'Installation', 'manage'),
-  ...all(['group.remove', 'group.rotation', 'group.override'], 'Installation', 'manage'),
+  ...all(['group.remove', 'group.rotation'], 'Installation', 'manage'),
   ...all(['archetype.create', 'owner.assign'], 'Installation', 'manage'),
   ...all(['server.register', 'server.observe', 'server.review'], 'Installation', 'manage'),
   ...all(['server.withdraw', 'server.credential', 'policy.activate'], 'Installation', 'manage'),
   ...all(['key.rotate'], 'Installation', 'manage'),
-  ...all(['log.entries', 'log.receipt'], 'Installation', 'audit'),
+  ...all(['log.entries', 'log.receipt', 'log.cosign'], 'Installation', 'audit'),
   ...all(['log.story'], 'Delegation', 'audit'),
   ...all(['agent.create', 'delegation.create'], 'Installation', 'begin'),
   ...all(['agent.show'], 'Agent', 'look'),
-  ...all(['agent.suspend', 'agent.resume', 'agent.end'], 'Agent', 'stop'),
+  ...all(['agent.suspend', 'agent.resume', 'agent.end'], 'Agent', 'hold'),
   ...all(['delegation.show'], 'Delegation', 'audit'),
-  ...all(['delegation.suspend', 'delegation.revoke'], 'Delegation', 'stop'),
-  ...all(['delegation.stage', 'delegation.resume', 'delegation.complete'], 'Delegation', 'direct'),
+  ...all(['delegation.suspend', 'delegation.resume', 'delegation.revoke'], 'Delegation', 'hold'),
+  ...all(['delegation.stage', 'delegation.complete'], 'Delegation', 'direct'),
   ...all(['approval.show', 'approval.decide'], 'Approval', 'approve'),
 }
 
@@ -136,6 +136,8 @@ type Operation = {
   acr: String,
   // Delegated by this person, or an agent this person answers for.
   own: Bool,
+  // Answers for the agent that a delegation is for.
+  answers: Bool,
   // Among those who may move the delegation's stage.
   mover: Bool,
   // Entitled to decide this approval.
@@ -172,3 +174,5 @@ export function actionGroup(action: string, resourceType: string): string | unde
 
 /** Every operation of the administration API that policy knows. */
 export const OPERATION_NAMES: readonly string[] = Object.keys(OPERATIONS)
+/** Every MCP method that policy knows. */
+export const METHOD_NAMES: readonly string[] = Object.keys(METHODS)

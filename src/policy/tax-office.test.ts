@@ -261,6 +261,8 @@ const OPERATIONS: readonly (readonly [
   [alice, 'delegation.revoke', { ...delegation, own: true }, 'permit'],
   [paul, 'delegation.revoke', delegation, 'deny'],
   [ada, 'delegation.revoke', delegation, 'permit'],
+  [paul, 'delegation.suspend', { ...delegation, answers: true }, 'permit'],
+  [paul, 'delegation.stage', { ...delegation, answers: true }, 'deny'],
   [ada, 'delegation.stage', delegation, 'deny'],
   [alice, 'log.story', { ...delegation, own: true }, 'permit'],
   [paul, 'log.story', delegation, 'deny'],
