@@ -1,6 +1,7 @@
 /** What a person who asks must be, checked in the transaction of what they ask for. */
 
 import { type Result, ok, refuse } from '../base/result.ts'
+import { ADMINISTRATORS } from '../people/administrators.ts'
 import { findGroup, findPerson, groupsOf } from '../people/people-store.ts'
 import type { Session } from '../people/session.ts'
 import type { Tx } from '../store/store.ts'
@@ -9,15 +10,17 @@ import { databaseMilliseconds } from './delegation-store.ts'
 
 /** Why a person's session does not count. */
 export interface AskerRefusal {
-  readonly reason: 'session_expired' | 'person_inactive'
+  readonly reason: 'person_inactive'
 }
 
-/** Succeeds if the session has not expired by the database's clock and the person is active; returns that time in milliseconds. */
+/**
+ * Succeeds with the database's time in milliseconds if the person of the session is active now. That the
+ * session itself holds was checked when the request was authenticated.
+ */
 export async function checkAsker(tx: Tx, session: Session): Promise<Result<number, AskerRefusal>> {
-  const now = await databaseMilliseconds(tx)
-  if (session.expiresAt * 1_000 <= now) return refuse({ reason: 'session_expired' })
   const person = await findPerson(tx, session.person)
-  return person?.active === true ? ok(now) : refuse({ reason: 'person_inactive' })
+  if (person?.active !== true) return refuse({ reason: 'person_inactive' })
+  return ok(await databaseMilliseconds(tx))
 }
 
 /** Whether the person is one of `parties`, or belongs to one now. */
@@ -37,6 +40,3 @@ export async function isAdministrator(tx: Tx, session: Session): Promise<boolean
   const administrators = await findGroup(tx, ADMINISTRATORS)
   return administrators !== undefined && (await isAmong(tx, session, [administrators.id]))
 }
-
-/** The group that the first start of an installation makes. */
-const ADMINISTRATORS = 'administrators'

@@ -58,9 +58,13 @@ export async function countBelow(db: Db, id: DelegationId): Promise<number> {
   return rows[0]?.count ?? 0
 }
 
-/** Keeps the row of one delegation until the transaction ends, so that its state changes one at a time. */
+/**
+ * Keeps the row of one delegation until the transaction ends, so that its state changes one at a time.
+ * Not against those who only refer to it: a sub-delegation is inserted under the log's head lock, for
+ * which the holder of this one will wait.
+ */
 export async function lockDelegation(tx: Tx, id: DelegationId): Promise<void> {
-  await sql`select 1 from delegation where id = ${id} for update`.execute(tx)
+  await sql`select 1 from delegation where id = ${id} for no key update`.execute(tx)
 }
 
 /** Writes a new delegation. Only a root has stages of its own. */

@@ -11,6 +11,7 @@ import type { Entry } from '../audit/entry.ts'
 import { resolve } from '../accountability/resolve.ts'
 import type { Clock } from '../base/clock.ts'
 import { type Result, ok, refuse } from '../base/result.ts'
+import { archetypeSubject } from '../identity/agent.ts'
 import { personActor, type Session } from '../people/session.ts'
 import type { Store, Tx } from '../store/store.ts'
 import { type AskerRefusal, checkAsker, isAdministrator } from './asker.ts'
@@ -120,7 +121,8 @@ async function change(
     if (!now.ok) return now
     const found = await findDelegation(tx, request.delegation)
     if (found === undefined) return refuse({ reason: 'unknown_delegation' })
-    if (!(await mayChange(tx, found, session, to))) return refuse({ reason: 'not_entitled' })
+    if (!(await mayChange(tx, found, session, { to, now: now.value })))
+      return refuse({ reason: 'not_entitled' })
     if (!from.includes(found.state)) return refuse({ reason: 'wrong_state', state: found.state })
 
     const { id } = found
@@ -141,16 +143,14 @@ async function mayChange(
   tx: Tx,
   delegation: Delegation,
   session: Session,
-  to: Change['to'],
+  { to, now }: { readonly to: Change['to']; readonly now: number },
 ): Promise<boolean> {
   if (await isAdministrator(tx, session)) return true
-  if (to === 'active') return (await suspendedBy(tx, delegation.id)) === session.person
+  const stoppedBy = await suspendedBy(tx, delegation.id)
+  if (to === 'active' && stoppedBy !== undefined) return stoppedBy === session.person
   if (session.person === delegation.person) return true
-  return to !== 'completed' && (await answersFor(tx, delegation, session))
-}
-
-async function answersFor(tx: Tx, { delegate }: Delegation, session: Session): Promise<boolean> {
-  const owned = delegate.agent ?? (`archetype:${delegate.archetype}` as const)
-  const answer = await resolve(tx, owned, Temporal.Instant.fromEpochMilliseconds(0))
-  return answer.ok && answer.value.accountable.person === session.person
+  if (to === 'completed') return false
+  const { agent, archetype } = delegation.delegate
+  const answering = await resolve(tx, agent ?? archetypeSubject(archetype), now)
+  return answering.ok && answering.value.accountable.person === session.person
 }

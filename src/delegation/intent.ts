@@ -42,8 +42,8 @@ const host = z
  *
  * - `equals`, `oneOf`: the same JSON scalar, without conversion.
  * - `prefix`: a canonical absolute path, or URI, at or below this one, by whole segments.
- * - `min`, `max`: a number within bounds.
- * - `sum`: a number of at least 0; all calls under the delegation together stay within it.
+ * - `min`, `max`: an amount (a number, or plain decimal text) within bounds.
+ * - `sum`: an amount of at least 0; all calls under the delegation together stay within it.
  * - `host`: an http(s) URL of exactly this host.
  * - `pattern`: literal text in which `*` stands for one or more of a few harmless characters.
  */

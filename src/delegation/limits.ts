@@ -9,13 +9,14 @@
  */
 
 import { sql } from 'kysely'
-import type { Json, JsonObject } from '../base/canonical-json.ts'
+import type { JsonObject } from '../base/canonical-json.ts'
 import { type Result, ok, refuse } from '../base/result.ts'
 import type { Tx } from '../store/store.ts'
 import { valuesAt } from './argument-path.ts'
 import { type Approver, type CallFacts, conditionsOn, coveringDetails, covers } from './covers.ts'
 import type { Delegation, DelegationId } from './delegation.ts'
 import { argumentsKey, type McpCallDetail } from './intent.ts'
+import { amountOf } from './predicate.ts'
 import { branchOf, type Tree } from './standing.ts'
 
 /** What one call takes from one counter. */
@@ -117,8 +118,8 @@ function chargedDetail(
 
 function amountsAt(values: JsonObject, path: string): number[] {
   const found = valuesAt(values, path)
-  const amounts: readonly Json[] = found.kind === 'values' ? found.values : []
-  if (amounts.length === 0 || !amounts.every((amount) => typeof amount === 'number')) {
+  const amounts = found.kind === 'values' ? found.values.map(amountOf) : []
+  if (amounts.length === 0 || amounts.includes(undefined)) {
     throw new Error(`expected amounts at \`${path}\` of a call that is covered`)
   }
   return amounts as number[]

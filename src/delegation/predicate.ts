@@ -26,11 +26,11 @@ export function holds(value: Json, predicate: Predicate): boolean {
     case 'prefix':
       return typeof value === 'string' && isBelow(value, predicate.operand)
     case 'min':
-      return isAmount(value) && value >= predicate.operand
+      return (amountOf(value) ?? -Infinity) >= predicate.operand
     case 'max':
-      return isAmount(value) && value <= predicate.operand
+      return (amountOf(value) ?? Infinity) <= predicate.operand
     case 'sum':
-      return isAmount(value) && value >= 0 && value <= predicate.operand
+      return (amountOf(value) ?? -1) >= 0 && (amountOf(value) ?? Infinity) <= predicate.operand
     case 'host':
       return typeof value === 'string' && hostOf(value) === predicate.operand
     case 'pattern':
@@ -38,6 +38,14 @@ export function holds(value: Json, predicate: Predicate): boolean {
     default:
       throw unknown(predicate)
   }
+}
+
+/** The amount that a value is: a number, or its plain decimal text, as payment tools often have it. */
+export function amountOf(value: Json): number | undefined {
+  // Fifteen digits at most, so that the order of texts is the order of the numbers read from them.
+  const plain = typeof value === 'string' && /^(?:0|[1-9]\d{0,10})(?:\.\d{1,4})?$/.test(value)
+  const amount = plain ? Number(value) : value
+  return typeof amount === 'number' && Number.isFinite(amount) ? amount : undefined
 }
 
 /** Whether whatever meets `below` meets `above`. */
@@ -85,10 +93,6 @@ function isBelow(value: string, prefix: string): boolean {
   const path = canonicalSegments(value)
   const top = canonicalSegments(prefix)
   return path.ok && top.ok && isAtOrBelow(path.value, top.value)
-}
-
-function isAmount(value: Json): value is number {
-  return typeof value === 'number' && Number.isFinite(value)
 }
 
 /** The host of an http(s) URL that every parser reads alike, else undefined. */

@@ -88,14 +88,14 @@ export async function subDelegate(
     if (!agent.ok) return agent
     const parties = await checkParties(tx, approversOf(details.value))
     if (!parties.ok) return parties
-    const from = await findAgent(tx, caller.agent)
-    if (from?.state !== 'active') return refuse({ reason: 'agent_not_active' })
 
     // INVARIANT (one instant): after this lock everything that was recorded before is visible, so the
     // log never shows a sub-delegation after the end of what it comes from.
     await lockHead(tx)
     const stillThere = await checkCaller(tx, caller)
     if (!stillThere.ok) return stillThere
+    const from = await findAgent(tx, caller.agent)
+    if (from?.state !== 'active') return refuse({ reason: 'agent_not_active' })
 
     const made = await issueDelegation(
       tx,
