@@ -74,7 +74,7 @@ const WIRE = {
     status: 503,
     text: 'too many requests, try again in a minute',
   },
-  /** What the token rests on changed at every attempt. */
+  // What the token rests on changed at every attempt.
   facts_changing: {
     error: 'temporarily_unavailable',
     status: 503,

@@ -590,6 +590,28 @@ test('what no longer stands gives no token', async (t) => {
   assert.equal(await outcome(standing), 'delegation_not_standing:person_inactive')
 })
 
+test('what was remembered of a delegation is checked against the log again', async (t) => {
+  const world = await openTestTokens(t)
+  const { env, alice } = world
+  const asker = { agent: await testAgent(env), holder: testHolder(env) }
+  const changes: [string, (delegation: Delegation) => Promise<unknown>][] = [
+    ['delegation_not_standing', (to) => revoke({ delegation: to.id }, alice, env)],
+    ['delegation_not_standing', (to) => suspend({ delegation: to.id, reason: 'test' }, alice, env)],
+    [
+      'nobody_accountable',
+      () => assignOwner({ owned: 'archetype:tax-preparer', owner: null }, testActor, env),
+    ],
+  ]
+  for (const [reason, change] of changes) {
+    const delegation = await world.delegation({ agent: asker.agent.id })
+    for (let i = 0; i < 3; i++) must(await world.exchange(asker, delegation))
+    assert.notEqual(env.issueFacts.get(delegation.id), undefined)
+    await change(delegation)
+    const answer = await world.exchange(asker, delegation)
+    assert.equal(answer.ok ? 'accepted' : answer.error.reason, reason)
+  }
+})
+
 test('an agent that acts for an agent names it inside its own act', async (t) => {
   const world = await openTestTokens(t)
   const { env, alice } = world

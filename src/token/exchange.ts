@@ -14,12 +14,12 @@ import type { DelegationId } from '../delegation/delegation.ts'
 import type { McpCallDetail } from '../delegation/intent.ts'
 import { verifySignedDelegation } from '../delegation/signed-delegation.ts'
 import type { Store } from '../store/store.ts'
-import { authenticateClient, type Client, type ClientEnv } from './authenticate-client.ts'
+import { authenticateClient, type Client } from './authenticate-client.ts'
 import { type ProofEnv, verifyDpopProof } from './dpop.ts'
 import { type OAuthError, refuseRequest } from './errors.ts'
 import { ACCESS_TOKEN, type ExchangeRequest, parseExchangeRequest } from './exchange-request.ts'
 import type { Form } from './form.ts'
-import { issueToken } from './issue-token.ts'
+import { type IssueEnv, issueToken } from './issue-token.ts'
 
 /** What of the HTTP request counts beside its form. */
 export interface ExchangeHeaders {
@@ -41,7 +41,7 @@ export type TokenResponse = {
 }
 
 /** What the exchange needs. */
-export interface ExchangeEnv extends ClientEnv, ProofEnv {}
+export interface ExchangeEnv extends IssueEnv, ProofEnv {}
 
 /** Answers a token exchange request. */
 export async function exchange(

@@ -27,6 +27,7 @@ import type { Client, ClientEnv } from './authenticate-client.ts'
 import { type OAuthError, refuseRequest } from './errors.ts'
 import { type ExchangeRequest, SCOPE } from './exchange-request.ts'
 import { mint, type MintedToken } from './mint.ts'
+import type { Recent } from './recent.ts'
 import { detailsAt } from './resource.ts'
 import { pinKey, pinnedKey } from './token-store.ts'
 
@@ -39,19 +40,31 @@ export interface Asked {
   readonly signed: DelegationClaims
 }
 
-/** What a token rests on, as read at one instant. */
-interface Facts {
+/** What a token rests on, as read at one instant: true for as long as nothing in `relied` is touched. */
+export interface IssueFacts {
   readonly agent: Agent
   readonly tree: Tree
+  /** The key that the agent proved. */
+  readonly jkt: string
   /** Whether the agent has proved its key before. */
   readonly pinned: boolean
-  /** The size of the log then. */
+  /** The size of the log then, and the time in milliseconds. */
   readonly readAt: number
+  readonly readTime: number
   readonly relied: readonly Subject[]
+}
+
+/** What issuing needs. */
+export interface IssueEnv extends ClientEnv {
+  /** Facts by delegation. */
+  readonly issueFacts: Recent<IssueFacts>
 }
 
 /** How often facts are read anew because they changed. */
 const ATTEMPTS = 3
+
+/** How long facts are used again. Who answers also depends on the time, which touches nothing. */
+const FACTS_MILLISECONDS = 60_000
 
 /** How the person was authenticated at `auth_time`: a root delegation is made from their own session only. */
 const SESSION_ACR = 'session'
@@ -59,13 +72,13 @@ const SESSION_ACR = 'session'
 /** The token, recorded; or why there is none. */
 export async function issueToken(
   asked: Asked,
-  env: ClientEnv,
+  env: IssueEnv,
 ): Promise<Result<MintedToken, OAuthError>> {
   const { jti: delegation } = asked.signed
   const details = narrowed(asked, env)
   if (!details.ok) return details
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const facts = await env.store.snapshot((tx) => readFacts(tx, asked, env))
+    const facts = await factsFor(asked, env)
     if (!facts.ok) return facts
     const minted = mintFor(asked, details.value, facts.value.tree, env)
     // RFC 6750 §2.1: a token travels in a header, and headers have an end.
@@ -76,6 +89,7 @@ export async function issueToken(
       record(tx, { asked, facts: facts.value, minted }, env),
     )
     if (recorded.ok) return ok(minted)
+    env.issueFacts.delete(delegation)
     if (recorded.error.reason === 'not_the_delegate') {
       return refuseRequest('delegation_not_for_actor', { delegation, cause: 'claimed_by_another' })
     }
@@ -99,12 +113,36 @@ function narrowed(
     : ok(granted)
 }
 
+/**
+ * The facts as remembered, or as read now. Remembered ones need no second look here: the commit goes on
+ * only if they still hold, whenever they were read.
+ */
+async function factsFor(asked: Asked, env: IssueEnv): Promise<Result<IssueFacts, OAuthError>> {
+  const { client, request, jkt, signed } = asked
+  const now = env.clock.nowMilliseconds()
+  const known = env.issueFacts.get(signed.jti)
+  const usable =
+    known?.agent.id === client.agentId &&
+    known.jkt === jkt &&
+    known.tree.delegation.signed === request.subjectToken &&
+    now - known.readTime < FACTS_MILLISECONDS &&
+    standing(known.tree, nowSeconds(env.clock)).ok
+  if (usable) return ok(known)
+  const read = await env.store.snapshot((tx) => readFacts(tx, asked, env))
+  // An agent that proves its key or claims the delegation only now is read again with both.
+  if (read.ok && read.value.pinned && read.value.tree.delegation.delegate.agent !== undefined) {
+    env.issueFacts.put(signed.jti, read.value)
+  }
+  return read
+}
+
 async function readFacts(
   tx: Tx,
   { client, request, jkt, signed }: Asked,
   env: ClientEnv,
-): Promise<Result<Facts, OAuthError>> {
+): Promise<Result<IssueFacts, OAuthError>> {
   const delegation = signed.jti
+  const readTime = env.clock.nowMilliseconds()
   const readAt = await logSize(tx)
   const agent = await findAgent(tx, client.agentId)
   if (agent?.state !== 'active') return refuseRequest('client_inactive', { delegation })
@@ -127,12 +165,12 @@ async function readFacts(
   }
   if (!mayAct(signed, agent)) return refuseRequest('delegation_not_for_actor', { delegation })
   // INVARIANT (one accountable person): nobody acts for whom nobody answers.
-  const answers = await resolve(tx, agent.id, env.clock.nowMilliseconds())
+  const answers = await resolve(tx, agent.id, readTime)
   if (!answers.ok) return refuseRequest('nobody_accountable', { delegation })
 
   const branch = branchOf(tree).map(({ id }) => id)
   const relied = [...new Set([...branch, signed.sub, agent.id, ...answers.value.relied])]
-  return ok({ agent, tree, pinned: known !== undefined, readAt, relied })
+  return ok({ agent, tree, jkt, pinned: known !== undefined, readAt, readTime, relied })
 }
 
 /** RFC 8693 §4.4: only who is named may act; for an archetype, the instance that claims it first. */
@@ -166,7 +204,7 @@ function mintFor(
 /** Records the token, and with it the agent's key and its claim if they are new. */
 async function record(
   tx: Tx,
-  { asked, facts, minted }: { asked: Asked; facts: Facts; minted: MintedToken },
+  { asked, facts, minted }: { asked: Asked; facts: IssueFacts; minted: MintedToken },
   env: ClientEnv,
 ): Promise<Result<undefined, { readonly reason: 'stale' | 'not_the_delegate' }>> {
   const { agent, tree, pinned, readAt, relied } = facts

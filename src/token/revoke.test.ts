@@ -158,7 +158,7 @@ test('no token is recorded after the end of what it rests on', async (t) => {
 
 type Endpoint<T> = (form: URLSearchParams, env: TestTokenEnv) => Promise<Result<T, OAuthError>>
 
-interface Scene extends TestTokens {
+interface Scene extends Omit<TestTokens, 'delegation'> {
   readonly agent: Agent
   readonly holder: TestHolder
   readonly delegation: Delegation

@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import type { Store } from '../store/store.ts'
 import type { KnownToken } from './authenticate-token.ts'
+import type { IssueFacts } from './issue-token.ts'
 import { Recent } from './recent.ts'
 import { RefusalCounts } from './refusal-counts.ts'
 import { RevokedTokens } from './revoked-tokens.ts'
@@ -15,6 +16,7 @@ export interface TokenMemory {
   readonly seenProofs: SeenProofs
   readonly proofKeys: Recent<KeyObject>
   readonly knownTokens: Recent<KnownToken>
+  readonly issueFacts: Recent<IssueFacts>
   readonly revokedTokens: RevokedTokens
   readonly refusalCounts: RefusalCounts
 }
@@ -29,6 +31,7 @@ export function tokenMemory(env: {
     seenProofs: new SeenProofs(env),
     proofKeys: new Recent(10_000),
     knownTokens: new Recent(10_000),
+    issueFacts: new Recent(10_000),
     revokedTokens: new RevokedTokens(env),
     refusalCounts: new RefusalCounts(env),
   }
