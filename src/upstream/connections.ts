@@ -7,43 +7,23 @@
  */
 
 import { digestOfJson, type Digest } from '../base/bytes.ts'
-import type { Diagnostics } from '../base/diagnostics.ts'
-import { ok, refuse, type Result } from '../base/result.ts'
-import type { SandboxEnv } from '../sandbox/sandboxed.ts'
-import { shown, type FindCredential } from './credential.ts'
-import { refusedUrl, type Own } from './guarded-request.ts'
+import { ok, type Result } from '../base/result.ts'
 import { shakeHands, type Hello } from './handshake.ts'
-import { HttpWire } from './http.ts'
-import type { HttpTransport, StdioTransport, UpstreamServer } from './server.ts'
-import { startStdio } from './stdio.ts'
-import type { ClientInfo, Wire, WireEvents } from './wire.ts'
+import {
+  notConnected,
+  openWire,
+  type ConnectRefusal,
+  type OpenedWire,
+  type WireEnv,
+} from './open-wire.ts'
+import type { UpstreamServer } from './server.ts'
 
 /** An agreed conversation with a server. */
-export interface Connection {
-  readonly wire: Wire
+export interface Connection extends OpenedWire {
   readonly hello: Hello
-  /** What must not come back from it: the credential it is shown, in the forms that it could take. */
-  readonly needles: readonly string[]
-}
-
-/** What connections need from outside. */
-export interface ConnectionsEnv extends SandboxEnv {
-  readonly diagnostics: Diagnostics
-  readonly own: Own
-  readonly client: ClientInfo
-  readonly credential: FindCredential
-  /** A server said that what it offers may have changed. */
-  readonly listChanged?: (serverId: string) => void
-}
-
-/** There is no connection; nothing was sent. */
-export interface ConnectRefusal {
-  readonly reason: 'not_connected'
-  readonly message: string
 }
 
 type Opened = Result<Connection, ConnectRefusal>
-type Wired = Result<Pick<Connection, 'wire' | 'needles'>, ConnectRefusal>
 
 interface Entry {
   /** The record that was seen last. */
@@ -56,7 +36,7 @@ interface Entry {
   notBefore: number
 }
 
-const HANDSHAKE_MILLISECONDS = 15_000
+const HANDSHAKE_MILLISECONDS = 30_000
 const FIRST_BACKOFF_MILLISECONDS = 250
 const LONGEST_BACKOFF_MILLISECONDS = 30_000
 /** After this long without a fault the next one is a first one again. */
@@ -64,11 +44,11 @@ const HEALTHY_MILLISECONDS = 60_000
 
 /** The connections of one process. */
 export class Connections {
-  readonly #env: ConnectionsEnv
+  readonly #env: WireEnv
   readonly #entries = new Map<string, Entry>()
   #closed = false
 
-  constructor(env: ConnectionsEnv) {
+  constructor(env: WireEnv) {
     this.#env = env
   }
 
@@ -168,7 +148,7 @@ export class Connections {
   }
 
   async #attempt(server: UpstreamServer, stop: AbortSignal): Promise<Opened> {
-    const wired = await this.#wire(server)
+    const wired = await openWire(server, this.#env)
     if (!wired.ok) return wired
     const { wire, needles } = wired.value
     const { clock, client } = this.#env
@@ -183,56 +163,6 @@ export class Connections {
     await wire.close()
     return notConnected(hello.error.message)
   }
-
-  async #wire(server: UpstreamServer): Promise<Wired> {
-    const { transport } = server
-    return transport.type === 'stdio'
-      ? await this.#start(server, transport)
-      : await this.#reach(server, transport)
-  }
-
-  async #start(server: UpstreamServer, transport: StdioTransport): Promise<Wired> {
-    const { command, args, env = {}, cwd, readOnly = [], readWrite = [] } = transport
-    const place = cwd === undefined ? {} : { cwd }
-    const started = await startStdio(
-      {
-        program: { command, args, readOnly, readWrite, environment: env, ...place },
-        maxLineBytes: server.outputLimitBytes,
-        client: this.#env.client,
-        events: this.#events(server),
-      },
-      this.#env,
-    )
-    if (!started.ok) return notConnected(`${started.error.reason}: ${started.error.message}`)
-    const { tier, fellBack } = started.value.sandbox
-    this.#env.diagnostics.info('upstream.started', { server: server.id, tier, fellBack })
-    return ok({ wire: started.value, needles: [] })
-  }
-
-  async #reach(server: UpstreamServer, transport: HttpTransport): Promise<Wired> {
-    const url = URL.parse(transport.url)
-    if (url === null) return notConnected('expected a URL')
-    const refused = refusedUrl(url, this.#env.own)
-    if (refused !== undefined) return notConnected(refused)
-    const { credential: name } = transport
-    const secret = name === undefined ? undefined : await this.#env.credential(name, server.id)
-    // Without the credential that review named, another identity would speak.
-    if (name !== undefined && secret === undefined) return notConnected('expected its credential')
-    const options = {
-      url,
-      maxAnswerBytes: server.outputLimitBytes,
-      client: this.#env.client,
-      events: this.#events(server),
-    }
-    if (secret === undefined) return ok({ wire: new HttpWire(options, this.#env), needles: [] })
-    const { authorization, needles } = shown(secret)
-    return ok({ wire: new HttpWire({ ...options, authorization }, this.#env), needles })
-  }
-
-  #events(server: UpstreamServer): WireEvents {
-    const { listChanged } = this.#env
-    return listChanged === undefined ? {} : { listChanged: () => listChanged(server.id) }
-  }
 }
 
 /** `opening`, or a refusal as soon as `signal` aborts; the connection goes on being opened for others. */
@@ -244,8 +174,4 @@ async function orAborted(opening: Promise<Opened>, signal: AbortSignal): Promise
   const first = await Promise.race([opening, promise])
   signal.removeEventListener('abort', give)
   return first
-}
-
-function notConnected(message: string): Result<never, ConnectRefusal> {
-  return refuse({ reason: 'not_connected', message })
 }

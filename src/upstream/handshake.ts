@@ -29,7 +29,8 @@ export interface HandshakeRefusal {
 
 // The first revision differs from the next by batches, which we never send.
 const SPOKEN = new Set([...LEGACY_VERSIONS, '2024-11-05'])
-const PROBE_MILLISECONDS = 3_000
+/** A server that says nothing to a method it does not know; starting a program takes part of it. */
+const PROBE_MILLISECONDS = 8_000
 
 /** Opens the conversation; after it the wire speaks what was agreed. */
 export async function shakeHands(

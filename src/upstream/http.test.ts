@@ -406,6 +406,17 @@ for (const era of ['2026-07-28', '2025-11-25'] as const) {
   })
 }
 
+test('http: a call that is refused for its credential has failed, whatever the refusal says', async (t) => {
+  const server = await modern(t, (_body, _request, response) => {
+    response.writeHead(403, { 'content-type': 'application/json' })
+    response.write('{"error":')
+    setImmediate(() => response.end('"insufficient_scope"}'))
+  })
+  const got = await testUpstreams(t, { credential }).call(server, tool('x'), options())
+  const rpc = { code: -32_000, message: 'HTTP 403' }
+  assert.deepEqual(got, ended('failed', 'the server answered with error -32000', rpc))
+})
+
 test('http: a server that is not there fails the call; nothing was sent', async (t) => {
   const server = serverOf({ type: 'http', url: 'http://127.0.0.1:9/mcp' }, { era: '2026-07-28' })
   const got = await testUpstreams(t).call(server, tool('x'), options())

@@ -10,8 +10,9 @@ import type { Clock } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import type { Era } from '../mcp/era.ts'
 import { isObject } from '../mcp/message.ts'
-import type { Connection, Connections, ConnectRefusal } from './connections.ts'
+import type { Connection, Connections } from './connections.ts'
 import { echoes } from './echo.ts'
+import type { ConnectRefusal } from './open-wire.ts'
 import type { UpstreamServer } from './server.ts'
 
 /** What a server offers, in its own order. */

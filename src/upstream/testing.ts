@@ -8,13 +8,13 @@ import type { TestContext } from 'node:test'
 import type { JsonObject } from '../base/canonical-json.ts'
 import { systemClock } from '../base/clock.ts'
 import { silentDiagnostics } from '../base/diagnostics.ts'
-import type { ConnectionsEnv } from './connections.ts'
+import type { WireEnv } from './open-wire.ts'
 import type { Transport } from '../registry/server.ts'
 import type { UpstreamServer } from './server.ts'
 import { openUpstreams, type Upstreams } from './upstreams.ts'
 
 /** Upstreams that are closed after the test; in T0 unless `env` says where bubblewrap is. */
-export function testUpstreams(t: TestContext, env: Partial<ConnectionsEnv> = {}): Upstreams {
+export function testUpstreams(t: TestContext, env: Partial<WireEnv> = {}): Upstreams {
   const upstreams = openUpstreams({
     clock: systemClock,
     diagnostics: silentDiagnostics,

@@ -2,8 +2,9 @@
 
 import type { Result } from '../base/result.ts'
 import { callUpstream, type CallOptions, type CallOutcome, type UpstreamRequest } from './call.ts'
-import { Connections, type ConnectionsEnv } from './connections.ts'
+import { Connections } from './connections.ts'
 import { observe, type Listing, type ObserveRefusal } from './observe.ts'
+import type { WireEnv } from './open-wire.ts'
 import type { UpstreamServer } from './server.ts'
 
 /** Calls and observes servers, over connections that it keeps. */
@@ -21,7 +22,7 @@ export interface Upstreams {
 }
 
 /** The upstreams of one process. */
-export function openUpstreams(env: ConnectionsEnv): Upstreams {
+export function openUpstreams(env: WireEnv): Upstreams {
   const connections = new Connections(env)
   const within = { connections, clock: env.clock }
   return {
