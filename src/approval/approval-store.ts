@@ -21,9 +21,15 @@ export async function findApproval(tx: Tx, id: ApprovalId): Promise<Approval | u
   return (await read(tx, sql`where id = ${id}`))[0]
 }
 
-/** The latest request for exactly this call. */
+/** The open request for exactly this call, else the latest. Identifiers do not tell: their clocks differ. */
 export async function latestFor(tx: Tx, binding: Digest): Promise<Approval | undefined> {
-  return (await read(tx, sql`where binding = ${binding} order by id desc limit 1`))[0]
+  return (
+    await read(
+      tx,
+      sql`where binding = ${binding}
+        order by (state in ('pending', 'approved')) desc, requested_at desc, id desc limit 1`,
+    )
+  )[0]
 }
 
 /** What waits for a person's decision, oldest first. */
@@ -32,7 +38,7 @@ export async function pendingFor(tx: Tx, person: PersonId): Promise<Approval[]> 
     tx,
     sql`where state = 'pending' and entitled_people @> array[${person}]::text[]
           and expires_at > ${DATABASE_NOW}
-        order by id limit 500`,
+        order by requested_at, id limit 500`,
   )
 }
 
@@ -41,7 +47,7 @@ export async function openIn(tx: Tx, root: DelegationId): Promise<Approval[]> {
   return await read(
     tx,
     sql`where root = ${root} and state in ('pending', 'approved') and expires_at > ${DATABASE_NOW}
-        order by id`,
+        order by requested_at, id`,
   )
 }
 

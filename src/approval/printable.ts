@@ -42,12 +42,16 @@ function escaped(value: Json): Json {
 }
 
 function members(value: JsonObject): JsonObject {
-  // Without a prototype: a member `__proto__` is a member like others.
-  const out: Record<string, Json> = Object.create(null) as Record<string, Json>
+  const out: Record<string, Json> = {}
   for (const [name, member] of Object.entries(value)) {
-    if (member !== undefined) out[printableText(name)] = escaped(member)
+    if (member !== undefined) out[memberName(name)] = escaped(member)
   }
   return out
+}
+
+/** Parsers on the way to the approver leave a member `__proto__` out: it is shown under an escaped name. */
+function memberName(name: string): string {
+  return name === '__proto__' ? '\\u{5f}_proto__' : printableText(name)
 }
 
 function isList(value: Json): value is readonly Json[] {
