@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import * as fc from 'fast-check'
-import type { Json } from '../base/canonical-json.ts'
-import { checkSinks, isCanonical, isSinkPath, valuesAt, type SinkKind } from './canonical.ts'
+import type { Json, JsonObject } from '../base/canonical-json.ts'
+import { checkSinks, isCanonical, isSinkPath, type SinkKind } from './canonical.ts'
 import { isTemplate, matchesTemplate } from './uri-template.ts'
 
 const rows: Record<SinkKind, { good: Json[]; bad: Json[] }> = {
@@ -259,27 +259,48 @@ test('sinks are checked where they stand, in every item', () => {
       message: 'expected a path without empty, `.` and `..` segments',
     },
   })
-  assert.equal(
-    checkSinks(args, [
-      { path: 'absent.path', kind: 'path' },
-      { path: 'to', kind: 'email' },
-    ]).ok,
-    false,
-  )
-  assert.equal(checkSinks(args, [{ path: 'absent.path', kind: 'path' }]).ok, true)
-  assert.deepEqual(valuesAt(args, 'edits[].path'), [
-    { at: 'edits[0].path', value: '/a' },
-    { at: 'edits[1].path', value: '/a/../b' },
-  ])
-  assert.deepEqual(valuesAt({ m: [[1], [2]] }, 'm[][]'), [
-    { at: 'm[0][0]', value: 1 },
-    { at: 'm[1][0]', value: 2 },
-  ])
-  assert.deepEqual(valuesAt({}, 'toString'), [])
-  for (const good of ['a', 'a.b', 'a[]', 'a[].b', 'a[][].b-c'])
+  const accepted: [object, string][] = [
+    [args, 'absent.path'],
+    [args, 'absent[].path'],
+    [{ to: null }, 'to'],
+    [{ to: [] }, 'to[]'],
+    [{ to: ['a@b.de', null] }, 'to'],
+    [{}, 'toString'],
+  ]
+  for (const [value, path] of accepted) {
+    assert.equal(checkSinks(value as JsonObject, [{ path, kind: 'email' }]).ok, true, path)
+  }
+  const refused: [object, string, at: string][] = [
+    [args, 'to', 'to[1]'],
+    [{ to: [['a@b.de', 'B@b.de']] }, 'to', 'to[0][1]'],
+    [{ to: { email: 'a@b.de' } }, 'to', 'to'],
+    [{ to: 'a@b.de' }, 'to[]', 'to'],
+    [{ to: 'a@b.de' }, 'to.email', 'to'],
+    [{ to: ['a@b.de'] }, 'to.email', 'to'],
+    [{ to: [{ email: 'a@b.de' }, 'b@b.de'] }, 'to[].email', 'to[1]'],
+  ]
+  for (const [value, path, at] of refused) {
+    const got = checkSinks(value as JsonObject, [{ path, kind: 'email' }])
+    assert.equal(got.ok ? undefined : got.error.at, at, path)
+  }
+  for (const good of ['a', 'a.b', 'a[]', 'a[].b', 'a[].b-c[]'])
     assert.equal(isSinkPath(good), true, good)
-  for (const bad of ['', '.', 'a.', '.a', '[]', 'a[0]', 'a[', 'a..b', 'a[]b', 'x'.repeat(301)])
-    assert.equal(isSinkPath(bad), false, bad)
+  const bad = [
+    '',
+    '.',
+    'a.',
+    '.a',
+    '[]',
+    'a[0]',
+    'a[',
+    'a..b',
+    'a[]b',
+    'a[][]',
+    '__proto__',
+    'a\nb',
+    'x'.repeat(129),
+  ]
+  for (const path of [...bad, 'a.'.repeat(16) + 'a']) assert.equal(isSinkPath(path), false, path)
 })
 
 test('templates and the URIs that fill them', () => {

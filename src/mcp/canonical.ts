@@ -27,42 +27,67 @@ export interface Ambiguous {
   readonly message: string
 }
 
-/** Checks the value, or every value, that stands at each sink. Absent members are no sinks. */
+/**
+ * Checks every value that stands at a sink; a list at its end counts as its elements, `null` as absent.
+ * Arguments of another shape than the sink's path are refused: what they reach was not reviewed.
+ */
 export function checkSinks(args: JsonObject, sinks: readonly Sink[]): Result<undefined, Ambiguous> {
-  for (const sink of sinks) {
-    for (const { at, value } of valuesAt(args, sink.path)) {
-      const expected = CHECKS[sink.kind](value)
-      if (expected !== undefined) {
-        return refuse({ reason: 'argument_ambiguous', at, message: `expected ${expected}` })
-      }
+  for (const { path, kind } of sinks) {
+    const fault = sinkFault(args, '', path.split('.'), CHECKS[kind])
+    if (fault !== undefined) {
+      const { at, expected } = fault
+      return refuse({ reason: 'argument_ambiguous', at, message: `expected ${expected}` })
     }
   }
   return ok()
 }
 
-/** The values at a sink's path, with the concrete place of each (`edits[1].path`). */
-export function valuesAt(
-  args: JsonObject,
-  path: string,
-): { readonly at: string; readonly value: Json }[] {
-  let found: { at: string; value: Json }[] = [{ at: '', value: args }]
-  for (const step of path.split(/\.|(?=\[\])/)) {
-    found = found.flatMap(({ at, value }) => {
-      if (step === '[]') {
-        if (!Array.isArray(value)) return []
-        return value.map((item: Json, i) => ({ at: `${at}[${i}]`, value: item }))
-      }
-      const member = isObject(value) && Object.hasOwn(value, step) ? value[step] : undefined
-      if (member === undefined) return []
-      return [{ at: at === '' ? step : `${at}.${step}`, value: member }]
-    })
-  }
-  return found
+interface Fault {
+  readonly at: string
+  readonly expected: string
 }
+
+function sinkFault(
+  value: Json | undefined,
+  at: string,
+  steps: readonly string[],
+  check: (value: Json) => string | undefined,
+): Fault | undefined {
+  if (value === undefined || value === null) return undefined
+  const [step, ...rest] = steps
+  if (step === undefined) {
+    if (Array.isArray(value))
+      return firstFault(value, at, (item, i) => sinkFault(item, i, [], check))
+    const expected = check(value)
+    return expected === undefined ? undefined : { at, expected }
+  }
+  if (!isObject(value)) return { at, expected: 'an object' }
+  const name = step.replace(/\[\]$/, '')
+  const place = at === '' ? name : `${at}.${name}`
+  const member = Object.hasOwn(value, name) ? value[name] : undefined
+  if (name === step) return sinkFault(member, place, rest, check)
+  if (member === undefined || member === null) return undefined
+  if (!Array.isArray(member)) return { at: place, expected: 'a list' }
+  return firstFault(member, place, (item, i) => sinkFault(item, i, rest, check))
+}
+
+function firstFault(
+  list: readonly Json[],
+  at: string,
+  faultOf: (item: Json, at: string) => Fault | undefined,
+): Fault | undefined {
+  for (const [i, item] of list.entries()) {
+    const fault = faultOf(item, `${at}[${i}]`)
+    if (fault !== undefined) return fault
+  }
+  return undefined
+}
+
+const SINK_PATH = /^[^.[\]\p{Cc}]{1,128}(?:\[\])?(?:\.[^.[\]\p{Cc}]{1,128}(?:\[\])?){0,15}$/u
 
 /** Whether `path` is written as a sink's path must be. */
 export function isSinkPath(path: string): boolean {
-  return /^[^.[\]]+(?:\[\])*(?:\.[^.[\]]+(?:\[\])*)*$/.test(path) && path.length <= 300
+  return path.length <= 300 && SINK_PATH.test(path) && !path.includes('__proto__')
 }
 
 /** For each kind: what was expected, or undefined when the value is canonical. */
@@ -184,10 +209,10 @@ function uriFault(text: string): string | undefined {
 /** One mailbox, bare and in lower case (RFC 5321 §4.1.2 dot-string), nothing that routes further. */
 function emailFault(text: string): string | undefined {
   const [, local, domain] =
-    /^([a-z0-9!#$&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$&'*+/=?^_`{|}~-]+)*)@([^@]+)$/.exec(
+    /^([a-z0-9#$&'*+/=?^_`{|}~-]+(?:\.[a-z0-9#$&'*+/=?^_`{|}~-]+)*)@([^@]+)$/.exec(
       text.length <= 254 ? text : '',
     ) ?? []
-  if (local === undefined || domain === undefined || local.length > 64 || local.includes('!')) {
+  if (local === undefined || domain === undefined || local.length > 64) {
     return 'one address in lower-case ASCII'
   }
   if (!domain.includes('.') || /^[\d.]+$/.test(domain)) return 'an address at a domain name'

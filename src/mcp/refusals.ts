@@ -44,6 +44,14 @@ const BY_ERA = (modern: number): Record<Era, number> => ({
   '2025-11-25': IN_BAND,
 })
 
+/** What ended a delegation is the person's business; the agent learns that it has ended. */
+const ENDED = {
+  code: NOT_STANDING,
+  status: IN_BAND,
+  text: 'the delegation is no longer in force',
+} as const
+const NOT_PERMITTED = { code: DENIED, status: IN_BAND, text: 'not permitted' } as const
+
 const TABLE = {
   // the transport
   method_not_allowed: { code: TRANSPORT, status: 405, text: 'method not allowed' },
@@ -115,14 +123,37 @@ const TABLE = {
     text: 'an argument is not in its canonical form',
   },
   // the decision: the caller is told the constraint and the remedy (in `data`), nothing else
-  denied: { code: DENIED, status: IN_BAND, text: 'not permitted' },
+  denied: NOT_PERMITTED,
+  not_covered: NOT_PERMITTED,
   step_up: { code: STEP_UP, status: 403, text: 'a stronger proof of the caller is required' },
   approval_required: { code: APPROVAL_REQUIRED, status: IN_BAND, text: 'approval required' },
   limit_exhausted: { code: DENIED, status: IN_BAND, text: 'a limit of the delegation is used up' },
-  delegation_not_standing: {
+  nobody_entitled: { code: DENIED, status: IN_BAND, text: 'nobody may approve this call' },
+  shown_too_large: { code: DENIED, status: IN_BAND, text: 'the call is too large to be approved' },
+  too_many_open: { code: DENIED, status: IN_BAND, text: 'too many calls wait for approval' },
+  approval_not_usable: {
+    code: APPROVAL_REQUIRED,
+    status: IN_BAND,
+    text: 'the approval cannot be used',
+  },
+  unknown_approval: { code: DENIED, status: IN_BAND, text: 'no such approval' },
+  approval_for_another_call: {
+    code: APPROVAL_REQUIRED,
+    status: IN_BAND,
+    text: 'the approval is for another call',
+  },
+  unknown_delegation: ENDED,
+  delegation_not_standing: ENDED,
+  delegation_suspended: ENDED,
+  delegation_completed: ENDED,
+  delegation_revoked: ENDED,
+  delegation_expired: ENDED,
+  person_inactive: ENDED,
+  not_as_signed: ENDED,
+  nobody_accountable: {
     code: NOT_STANDING,
     status: IN_BAND,
-    text: 'the delegation is no longer in force',
+    text: 'nobody answers for this agent at present',
   },
   server_quarantined: { code: UNAVAILABLE, status: IN_BAND, text: 'the server is in quarantine' },
   // what went wrong beyond us

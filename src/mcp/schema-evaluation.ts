@@ -12,6 +12,7 @@ import { MAX_STEPS as MAX_PATTERN_STEPS, type Budget } from './pattern.ts'
 type Container = object
 
 const MAX_STEPS = 200_000
+const MAX_NESTING = 800
 
 /** The state of one check; made new for each value. */
 export class Evaluation {
@@ -23,6 +24,7 @@ export class Evaluation {
   readonly patternBudget: Budget = { left: MAX_PATTERN_STEPS }
   #problem: { at: string; message: string } | undefined
   #left = MAX_STEPS
+  #depth = 0
   /** Inside alternatives a failure is no problem yet. */
   #trying = 0
 
@@ -31,15 +33,26 @@ export class Evaluation {
     return (this.#left -= steps) >= 0 || this.fault('a value that is cheaper to check')
   }
 
-  /** Pays for one look at `value` by one schema, which may read all of a text, list or set of names. */
-  look(value: Json): boolean {
-    if (typeof value === 'string') return this.spend(1 + (value.length >> 8))
-    if (Array.isArray(value)) return this.spend(1 + (value.length >> 3))
-    if (!isObject(value)) return this.spend()
+  /** One look at `value` by one schema: pays for it, and bounds how deep one lies in another. */
+  look(value: Json, check: () => boolean): boolean {
+    // Too deep is as unfinished as too long: no alternative may take it for a failure.
+    if (this.#depth >= MAX_NESTING) this.#left = 0
+    if (!this.spend(1 + this.#weight(value))) return false
+    this.#depth++
+    const held = check()
+    this.#depth--
+    return held
+  }
+
+  /** What it may cost to read all of a text, list or set of names. */
+  #weight(value: Json): number {
+    if (typeof value === 'string') return value.length >> 8
+    if (Array.isArray(value)) return value.length >> 3
+    if (!isObject(value)) return 0
     const known = this.#sizes.get(value)
     const size = known ?? Object.keys(value).length
     if (known === undefined) this.#sizes.set(value, size)
-    return this.spend(1 + (size >> 2))
+    return size >> 2
   }
 
   /** The canonical text of a list or object, made once however many alternatives compare it. */

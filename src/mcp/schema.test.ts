@@ -397,6 +397,15 @@ test('costs are bounded: alternatives that multiply, deep schemas, patterns on l
   )
   assert.equal(conforms('x', { not: { pattern: '(?:[a-y]{0,500}){4}z' } }).ok, true)
   assert.equal(conforms('x'.repeat(50_000), { not: { pattern: '(?:[a-y]{0,500}){4}z' } }).ok, false)
+  // Every level of the value passes through ninety schemas: deeper than a stack, if it were run.
+  let tower: JsonObject = { properties: { a: { $ref: '#' } } }
+  for (let i = 0; i < 90; i++) tower = { allOf: [tower] }
+  let nested: Json = {}
+  for (let i = 0; i < 60; i++) nested = { a: nested }
+  assert.equal(compileSchema(tower).ok, true)
+  assert.equal(conforms(nested, tower).ok, false)
+  assert.equal(conforms({ a: { a: {} } }, tower).ok, true)
+  assert.equal(conforms(nested, { allOf: [{ not: tower }], $defs: {} }).ok, false)
   let deep: JsonObject = {}
   for (let i = 0; i < 200; i++) deep = { properties: { a: deep } }
   assert.equal(compileSchema(deep).ok, false)

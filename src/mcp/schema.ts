@@ -176,5 +176,5 @@ function decodeToken(token: string): string | undefined {
 const anything: Check = (value, run) => run.speakOfAll(value)
 
 function all(checks: readonly Check[]): Check {
-  return (value, run) => run.look(value) && checks.every((check) => check(value, run))
+  return (value, run) => run.look(value, () => checks.every((check) => check(value, run)))
 }

@@ -83,7 +83,6 @@ class Stop extends Error {
     this.refusal = refusal
   }
 }
-Stop.prototype.stack = ''
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c

@@ -54,8 +54,7 @@ export async function observeListing(
   return definitions
 }
 
-/** As `observeListing`, for definitions that were made already. */
-export async function observeDefinitions(
+async function observeDefinitions(
   nameOrId: string,
   definitions: readonly Definition[],
   env: Env,
@@ -77,7 +76,7 @@ export async function observeDefinitions(
 }
 
 /** How `observed` differs from what was `pinned` (digests by key). */
-export function drift(
+function drift(
   pinned: Readonly<Record<string, string>>,
   observed: readonly Definition[],
 ): string[] {

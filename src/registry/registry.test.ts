@@ -489,7 +489,10 @@ test('a name that no row could have names nothing', async (t) => {
 test('two reviews at once: one of them sees the other', async (t) => {
   const { env } = await documents(t)
   const results = await Promise.all([review(env, {}), review(env, {}), review(env, {})])
-  assert.deepEqual(results.map((each) => must(each).revision).toSorted((a, b) => a - b), [2, 3, 4])
+  assert.deepEqual(
+    results.map((each) => must(each).revision).toSorted((a, b) => a - b),
+    [2, 3, 4],
+  )
   assert.equal((await load(env))?.revision, 4)
   await checkLog(env.store)
 })

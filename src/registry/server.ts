@@ -68,9 +68,8 @@ export const transportSchema = z.discriminatedUnion('type', [
 /** @see transportSchema */
 export type Transport = z.infer<typeof transportSchema>
 
+const toolClassSchema = z.enum(['read', 'write', 'egress', 'destructive', 'money'])
 /** What a tool does to the world, as the reviewer judged it; the server's own hints are not believed. */
-export const toolClassSchema = z.enum(['read', 'write', 'egress', 'destructive', 'money'])
-/** @see toolClassSchema */
 export type ToolClass = z.infer<typeof toolClassSchema>
 
 const place = z.string().refine(isSinkPath, 'expected members joined by `.`, `[]` for items')

@@ -22,7 +22,7 @@ import {
 } from './server.ts'
 
 /** The media type of a signed review, without `application/`. */
-export const REVIEW_TYP = 'server-review+jwt'
+const REVIEW_TYP = 'server-review+jwt'
 
 /** The largest signed review that is read. */
 const MAX_BYTES = 2_097_152
