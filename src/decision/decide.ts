@@ -59,7 +59,7 @@ export interface Decision {
 }
 
 /** Why a request was not permitted. */
-export type DecisionReason =
+type DecisionReason =
   | 'unknown_action'
   | 'facts_refused'
   | 'not_active'
@@ -174,7 +174,8 @@ function layered({ permits, forbids, errors }: Evaluation): {
   reason?: DecisionReason
   policies: Evaluation['permits']
 } {
-  // Cedar skips a policy that errs; if it was a forbid, skipping it would permit. So any error denies.
+  // INVARIANT (three constraints): any error is a deny. Cedar skips a policy that errs, and a forbid that
+  // is skipped would permit.
   if (errors.length > 0) return { effect: 'deny', reason: 'policy_error', policies: errors }
   const hard = forbids.filter(({ require }) => require === undefined)
   if (hard.length > 0) return { effect: 'deny', reason: 'forbidden', policies: hard }

@@ -12,7 +12,7 @@ export const typeError = new EvaluationError('type error')
 /** An attribute, or the entity that should have it, is missing. */
 export const missingAttribute = new EvaluationError('missing attribute')
 /** Arithmetic left the 64 bits of a long. */
-export const overflow = new EvaluationError('integer overflow')
+const overflow = new EvaluationError('integer overflow')
 
 /** Whether a number fits a Cedar long. */
 export function within64Bits(value: bigint): boolean {

@@ -31,7 +31,7 @@ const DATETIME =
   /^(\d{4})-(\d{2})-(\d{2})(?:T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{3}))?(?:Z|([+-])(\d{2})(\d{2})))?$/
 
 /** `YYYY-MM-DD`, optionally with `Thh:mm:ss[.SSS]` and `Z` or `±hhmm`. */
-export function parseDatetime(text: string): Extension | undefined {
+function parseDatetime(text: string): Extension | undefined {
   const [all, year, month, day, hour, minute, second, fraction, sign, offsetHour, offsetMinute] =
     DATETIME.exec(text) ?? []
   if (all === undefined) return undefined
@@ -51,7 +51,7 @@ export function parseDatetime(text: string): Extension | undefined {
 }
 
 /** `1d2h3m4s5ms`: each unit at most once, in this order, at least one. */
-export function parseDuration(text: string): Extension | undefined {
+function parseDuration(text: string): Extension | undefined {
   const [all, sign, ...amounts] =
     /^(-?)(?:(\d{1,20})d)?(?:(\d{1,20})h)?(?:(\d{1,20})m)?(?:(\d{1,20})s)?(?:(\d{1,20})ms)?$/.exec(
       text,

@@ -20,7 +20,7 @@ export interface PersonFacts {
 }
 
 /** A group that a person belongs to: `Group::"partners"` in policies. */
-export interface GroupFacts {
+interface GroupFacts {
   readonly id: Id<'grp'>
   readonly name: string
 }
@@ -41,7 +41,7 @@ export interface DelegationFacts {
 }
 
 /** What a request can do at worst, as the reviewer classed it. */
-export type ResourceClass = 'read' | 'write' | 'egress' | 'destructive' | 'money'
+type ResourceClass = 'read' | 'write' | 'egress' | 'destructive' | 'money'
 
 /** Where an argument reaches out, as the reviewer declared it. */
 export interface DeclaredSink {

@@ -24,7 +24,7 @@ import { keysOf } from './scope.ts'
 import { CedarSet, EntityUid, Extension, type Entity, type Value } from './value.ts'
 
 /** What Cedar itself says. */
-export interface OracleAnswer {
+interface OracleAnswer {
   readonly decision: 'allow' | 'deny'
   /** The ids of the policies that erred; or why there is no answer. */
   readonly errors: readonly string[]

@@ -63,6 +63,20 @@ const VALUES: readonly (readonly [
   ],
   ['another member with the same beginning', [email('to')], { total: 'a@b.c' }, [], { sinks: [] }],
   [
+    'every domain of a list in one string',
+    [email('to')],
+    { to: 'Eve <eve@X.Y>, a@b.c' },
+    ['to'],
+    { sinks: ['Eve <eve@X.Y>, a@b.c'], hosts: ['x.y', 'b.c'] },
+  ],
+  [
+    'what is no address',
+    [email('to')],
+    { to: 'Everybody' },
+    ['to'],
+    { sinks: ['Everybody'], hosts: ['everybody'] },
+  ],
+  [
     'the host of a URL',
     [{ path: 'url', kind: 'url' }],
     { url: 'https://user@Example.COM:8443/x@y' },

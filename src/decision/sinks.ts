@@ -34,8 +34,8 @@ export function sinkFacts(
   provenance: readonly ValueProvenance[],
 ): Result<SinkFacts, { reason: 'facts_refused'; message: string }> {
   if (declared.length === 0) return ok({ sinks: [], ungrounded: [], hosts: [] })
-  const values: Leaf[] = []
-  collect(argumentsValue, '', values)
+  const leaves = leavesAtSinks(declared, argumentsValue)
+  if (leaves.length > MAX_SINK_VALUES) return refused('expected fewer values at declared sinks')
   const grounded = groundedPaths(provenance)
   const facts = {
     sinks: new Set<string>(),
@@ -43,21 +43,17 @@ export function sinkFacts(
     hosts: new Set<string>(),
   }
   let amount: Extension | undefined
-  for (const { path, kind } of declared) {
-    for (const leaf of values.filter((value) => isAtOrBelow(value.path, path))) {
-      if (kind === 'amount') {
-        const magnitude = magnitudeOf(leaf.text)
-        if (magnitude === undefined) return refused(`expected an exact amount at \`${path}\``)
-        if (amount === undefined || magnitude.amount > amount.amount) amount = magnitude
-        continue
-      }
-      facts.sinks.add(leaf.text)
-      if (grounded.get(leaf.path) !== true) facts.ungrounded.add(leaf.text)
-      const host = kind === 'url' || kind === 'email' ? hostOf(leaf.text) : undefined
-      if (host !== undefined) facts.hosts.add(host)
+  for (const { path, text, kind } of leaves) {
+    if (kind === 'amount') {
+      const magnitude = magnitudeOf(text)
+      if (magnitude === undefined) return refused(`expected an exact amount at \`${path}\``)
+      if (amount === undefined || magnitude.amount > amount.amount) amount = magnitude
+      continue
     }
+    facts.sinks.add(text)
+    if (grounded.get(path) !== true) facts.ungrounded.add(text)
+    for (const host of hostsOf(text, kind)) facts.hosts.add(host)
   }
-  if (facts.sinks.size > MAX_SINK_VALUES) return refused('expected fewer values at declared sinks')
   const { sinks, ungrounded, hosts } = facts
   return ok({
     sinks: [...sinks],
@@ -67,22 +63,41 @@ export function sinkFacts(
   })
 }
 
+/** One value that a call carries to a sink. */
 interface Leaf {
   readonly path: string
   readonly text: string
+  readonly kind: DeclaredSink['kind']
 }
 
-function collect(value: Json | undefined, path: string, found: Leaf[]): void {
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
-    found.push({ path, text: String(value) })
-  } else if (Array.isArray(value)) {
-    for (const element of value as readonly Json[]) collect(element, `${path}[]`, found)
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [key, member] of Object.entries(value as JsonObject)) {
-      collect(member, path === '' ? key : `${path}.${key}`, found)
+/** The values at or below declared sinks, once for each kind; one walk, however many sinks there are. */
+function leavesAtSinks(declared: readonly DeclaredSink[], argumentsValue: JsonObject): Leaf[] {
+  const kindsAt = new Map<string, Set<DeclaredSink['kind']>>()
+  for (const { path, kind } of declared) {
+    const bare = path.replaceAll('[]', '')
+    kindsAt.set(bare, (kindsAt.get(bare) ?? new Set()).add(kind))
+  }
+  const found: Leaf[] = []
+  // `path` names list elements as provenance does, `bare` leaves them out: a list reaches no less.
+  const visit = (value: Json | undefined, path: string, bare: string, above: Kinds): void => {
+    const here = kindsAt.get(bare)
+    const kinds = here === undefined ? above : above.union(here)
+    if (Array.isArray(value)) {
+      for (const element of value as readonly Json[]) visit(element, `${path}[]`, bare, above)
+    } else if (typeof value === 'object' && value !== null) {
+      for (const [key, member] of Object.entries(value as JsonObject)) {
+        const dot = bare === '' ? '' : '.'
+        visit(member, `${path}${dot}${key}`, `${bare}${dot}${key}`, kinds)
+      }
+    } else if (value !== undefined && value !== null) {
+      for (const kind of kinds) found.push({ path, text: String(value), kind })
     }
   }
+  visit(argumentsValue, '', '', new Set())
+  return found
 }
+
+type Kinds = ReadonlySet<DeclaredSink['kind']>
 
 /** A path is grounded when every value that was looked up there is. */
 function groundedPaths(provenance: readonly ValueProvenance[]): Map<string, boolean> {
@@ -93,22 +108,21 @@ function groundedPaths(provenance: readonly ValueProvenance[]): Map<string, bool
   return paths
 }
 
-function isAtOrBelow(path: string, sink: string): boolean {
-  const [at, top] = [path.replaceAll('[]', ''), sink.replaceAll('[]', '')]
-  return at === top || at.startsWith(`${top}.`)
-}
-
 function magnitudeOf(text: string): Extension | undefined {
   const [, unsigned] = /^-?(\d+(?:\.\d+)?)$/.exec(text) ?? []
   if (unsigned === undefined) return undefined
   return parseDecimal(unsigned.includes('.') ? unsigned : `${unsigned}.0`)
 }
 
-/** The host of a URL, or the domain of a mail address; what is neither keeps its whole text. */
-function hostOf(text: string): string {
-  const url = URL.parse(text)
-  if (url !== null && url.host !== '') return url.hostname
-  return text.slice(text.lastIndexOf('@') + 1).toLowerCase()
+/** The hosts in a URL or in mail addresses, which may be several; what has none stands as a whole. */
+function hostsOf(text: string, kind: DeclaredSink['kind']): string[] {
+  if (kind === 'url') {
+    const url = URL.parse(text)
+    return [url === null || url.host === '' ? text.toLowerCase() : url.hostname.toLowerCase()]
+  }
+  if (kind !== 'email') return []
+  const domains = [...text.matchAll(/@([^\s@,;<>()"']+)/g)].map(([, domain]) => domain ?? '')
+  return (domains.length === 0 ? [text] : domains).map((domain) => domain.toLowerCase())
 }
 
 function refused(message: string): Result<never, { reason: 'facts_refused'; message: string }> {

@@ -18,8 +18,8 @@ import type { Store } from '../store/store.ts'
 import { readInForce, readTexts, writeInForce, type InForce } from './policy-store.ts'
 import { defaultPolicies } from './sources.ts'
 
-/** The subject that decisions rely on for the policies in force. */
-export const POLICY_SUBJECT = 'policy'
+/** The subject that decisions rely on for the policies in force (`decision/load-facts.ts`). */
+const POLICY_SUBJECT = 'policy'
 
 /** What activation needs. */
 export interface ActivateEnv {
