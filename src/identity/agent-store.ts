@@ -1,7 +1,7 @@
 /** Tables `archetype` and `agent`. */
 
 import type { SelectQueryBuilder } from 'kysely'
-import type { Tx } from '../store/store.ts'
+import type { Store, Tx } from '../store/store.ts'
 import type { Agent, AgentId, AgentState, Archetype } from './agent.ts'
 import type { SpiffeId } from './spiffe-id.ts'
 
@@ -85,9 +85,9 @@ export async function insertAgent(tx: Tx, agent: Agent): Promise<void> {
     .execute()
 }
 
-/** The agent by its identifier or SPIFFE ID. */
+/** The agent by its identifier or SPIFFE ID; one statement, so no transaction is needed. */
 export async function findAgent(
-  tx: Tx,
+  tx: Tx | Store['db'],
   idOrSpiffeId: AgentId | SpiffeId,
 ): Promise<Agent | undefined> {
   return await one(selectAgent(tx, idOrSpiffeId))
@@ -148,7 +148,7 @@ export async function listAgents(tx: Tx, page: AgentPage): Promise<Agent[]> {
 }
 
 function selectAgent(
-  tx: Tx,
+  tx: Tx | Store['db'],
   idOrSpiffeId: AgentId | SpiffeId,
 ): SelectQueryBuilder<IdentityTables, 'agent', Row> {
   const column = idOrSpiffeId.startsWith('spiffe:') ? 'spiffe_id' : 'id'

@@ -15,18 +15,21 @@ import type { JsonObject } from '../base/canonical-json.ts'
 import type { Clock } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import { type JwsRefusal, verifyJws } from '../keys/jws.ts'
+import type { Keyring } from '../keys/keyring.ts'
 import type { Store } from '../store/store.ts'
 import { type AgentId, agentNamedBy } from './agent.ts'
 import { findAgent } from './agent-store.ts'
 import { type AuthorityEnv, trustedRoots } from './authority.ts'
 import { type Certificate, parseCertificate } from './parse-certificate.ts'
-import { parseSpiffeId, type SpiffeId } from './spiffe-id.ts'
+import { parseSpiffeId, type SpiffeId, type TrustDomain } from './spiffe-id.ts'
 import { CLIENT_AUTH, SERVER_AUTH } from './x509-svid.ts'
 
 /** What verifying needs. */
-export interface VerifyEnv extends AuthorityEnv {
+export interface VerifyEnv {
   readonly store: Store
   readonly clock: Clock
+  readonly keyring: Keyring
+  readonly trustDomain: TrustDomain
 }
 
 /** An agent that proved itself. */
@@ -102,7 +105,7 @@ export async function validateJwtSvid(
 /** The agent behind a TLS peer's certificates, DER, the leaf first. */
 export async function verifyX509Svid(
   chain: readonly Uint8Array[],
-  env: VerifyEnv,
+  env: VerifyEnv & AuthorityEnv,
 ): Promise<Result<VerifiedSvid, X509SvidRefusal>> {
   // Our roots sign leaves only, so a chain has nothing between; peers need not send the root.
   const [der, ...others] = chain
@@ -155,7 +158,7 @@ async function openJwtSvid(
 
 async function isSignedByRoot(
   leaf: Certificate,
-  env: VerifyEnv,
+  env: VerifyEnv & AuthorityEnv,
 ): Promise<Result<undefined, X509SvidRefusal>> {
   const { authorityKeyId, issuer } = leaf
   const root = (await trustedRoots(env)).find(
@@ -191,7 +194,7 @@ async function activeAgent(
   if (!spiffeId.ok) return refuse({ reason: 'bad_spiffe_id' })
   const agentId = agentNamedBy(spiffeId.value, env.trustDomain)
   if (!agentId.ok) return agentId
-  const agent = await env.store.snapshot((tx) => findAgent(tx, spiffeId.value))
+  const agent = await findAgent(env.store.db, spiffeId.value)
   if (agent === undefined) return refuse({ reason: 'unknown_agent' })
   if (agent.state !== 'active') return refuse({ reason: 'agent_not_active' })
   return ok({ spiffeId: agent.spiffeId, agentId: agent.id })

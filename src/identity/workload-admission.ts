@@ -65,7 +65,7 @@ export class Admission {
     if (connection === undefined || !(await this.#isAttested(connection))) {
       return refuse({ reason: 'not_attested' })
     }
-    const agent = await this.#store.snapshot((tx) => findAgent(tx, this.#agent))
+    const agent = await findAgent(this.#store.db, this.#agent)
     if (agent === undefined) return refuse({ reason: 'unknown_agent' })
     return agent.state === 'active' ? ok(agent) : refuse({ reason: 'agent_not_active' })
   }

@@ -51,7 +51,7 @@ export async function serveWorkloadApi(
   { folder, agentId }: { readonly folder: string; readonly agentId: AgentId },
   env: WorkloadEnv,
 ): Promise<WorkloadApi> {
-  const agent = await env.store.snapshot((tx) => findAgent(tx, agentId))
+  const agent = await findAgent(env.store.db, agentId)
   if (agent === undefined) throw new Error(`expected an agent \`${agentId}\`, got none`)
 
   const changes = new Changes()
