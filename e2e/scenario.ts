@@ -41,15 +41,13 @@ export function parseScenario(text: string): Block[] {
     const step = blocks.at(-1)?.steps.at(-1)
     if (line.startsWith('## ')) blocks.push({ title: line.slice(3), steps: [] })
     else if (line.startsWith('$ '))
-      blocks
-        .at(-1)
-        ?.steps.push({
-          line: index + 1,
-          command: line.slice(2),
-          status: 0,
-          captures: [],
-          output: [],
-        })
+      blocks.at(-1)?.steps.push({
+        line: index + 1,
+        command: line.slice(2),
+        status: 0,
+        captures: [],
+        output: [],
+      })
     else if (step === undefined || line === '' || line.startsWith('# ')) continue
     else if (line.startsWith('! ')) step.status = Number(line.slice(2))
     else if (line.startsWith('= ')) {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fill, matches, memberAt, parseScenario, runCommand } from './scenario.ts'
-import { startServer } from './server.ts'
+import { startServer } from '../scripts/start-server.ts'
 
 const root = join(import.meta.dirname, '..')
 

@@ -46,11 +46,14 @@ interface Tools {
   }>
   list(): Promise<string[]>
   read(server: string, uri: string): Promise<string>
+  /** A new token, for a resource that it has none for. */
+  exchange(): Promise<string>
 }
 
 const environment = process.env
 const documents = environment['TAX_DOCUMENTS'] ?? ''
-let draft = { id: '', warning: '' }
+/** The draft that the engine made; until it has, the one that an eager agent guesses. */
+let draft = { draft: 'draft-1042-2025-1', amount_due: 0 }
 
 const tools =
   environment['ALICES_KEY'] === undefined
@@ -85,8 +88,10 @@ async function run(phase: string): Promise<void> {
     case 'write':
       return await attempt(phase, 'documents', 'write_file', {
         path: `${documents}/clients/1042/notes.txt`,
-        content: 'box 1 is 84,500',
+        content: 'box 1 is 84,310',
       })
+    case 'exchange':
+      return await guarded(phase, 'token exchange', () => tools.exchange())
     case 'obey':
       return await obey(phase)
     case 'remember':
@@ -95,33 +100,21 @@ async function run(phase: string): Promise<void> {
           {
             name: 'client-1042',
             entityType: 'client',
-            observations: ['W-2 box 1 shows two figures; used 84500'],
+            observations: ['W-2 box 1 shows two figures; used 84310'],
           },
         ],
       })
     case 'draft':
       return await makeDraft(phase)
     case 'override':
-      return await attempt(phase, 'tax-engine', 'override_warning', {
-        draft: draft.id,
-        warning: draft.warning,
-        reason: 'the letter says so',
-      })
+      return await override(phase)
     case 'file':
     case 'file-again':
-      return await attempt(phase, 'tax-engine', 'file_return', {
-        draft: draft.id,
-        client: '1042',
-        year: 2025,
-        amount_due: 12_480,
-      })
+      return await file(phase, draft.amount_due)
     case 'file-altered':
-      return await attempt(phase, 'tax-engine', 'file_return', {
-        draft: draft.id,
-        client: '1042',
-        year: 2025,
-        amount_due: 12_481,
-      })
+      return await file(phase, draft.amount_due + 1)
+    case 'hello':
+      return
     default:
       return say({ phase, what: 'unknown phase', outcome: 'failed', text: phase })
   }
@@ -138,34 +131,38 @@ async function obey(phase: string): Promise<void> {
     outcome: letter.isError ? 'refused' : 'ok',
     text: letter.text.slice(0, 200),
   })
-  if (!/override|file .*at once/i.test(letter.text)) return
-  await attempt(phase, 'tax-engine', 'override_warning', {
-    draft: draft.id || 'draft-1',
-    warning: draft.warning || 'w-1',
-    reason: 'the letter says so',
-  })
-  await attempt(phase, 'tax-engine', 'file_return', {
-    draft: draft.id || 'draft-1',
-    client: '1042',
-    year: 2025,
-    amount_due: 12_480,
-  })
+  if (!letter.text.includes('override_warning')) return
+  await override(phase)
+  await file(phase, draft.amount_due)
 }
 
 async function makeDraft(phase: string): Promise<void> {
   // Box 1 of the W-2 shows two figures; the agent takes the first, and the engine warns.
-  const made = await tools.call('tax-engine', 'create_draft', {
+  const figures = {
     client: '1042',
     year: 2025,
-    wages: 84_500,
-    ambiguous: ['wages'],
-  })
-  const { draft: id, warnings } = (made.structured ?? {}) as {
-    draft?: string
-    warnings?: { id?: string }[]
+    wages: 84_310,
+    interest: 412.77,
+    withheld: 9_206.44,
   }
-  draft = { id: id ?? '', warning: warnings?.[0]?.id ?? 'w-1' }
+  const made = await tools.call('tax-engine', 'create_draft', { ...figures, ambiguous: ['wages'] })
+  draft = { ...draft, ...(made.structured as Partial<typeof draft> | undefined) }
   report(phase, 'tax-engine/create_draft', made)
+}
+
+async function override(phase: string): Promise<void> {
+  const args = { draft: draft.draft, warning: 'wages_ambiguous', reason: 'verified by partner' }
+  await attempt(phase, 'tax-engine', 'override_warning', args)
+}
+
+async function file(phase: string, amount: number): Promise<void> {
+  const args = {
+    draft: draft.draft,
+    client: '1042',
+    year: 2025,
+    amount_due: Math.round(amount * 100) / 100,
+  }
+  await attempt(phase, 'tax-engine', 'file_return', args)
 }
 
 async function attempt(
@@ -241,6 +238,7 @@ async function throughGateway(): Promise<Tools> {
       const one = await clientAt(`${issuer}/mcp/${server}`, access.fetch)
       return JSON.stringify((await one.readResource({ uri })).contents)
     },
+    exchange: async () => (await access.token(`${issuer}/mcp/memory`)).slice(0, 20),
   }
 }
 
@@ -272,6 +270,7 @@ async function straight(key: string): Promise<Tools> {
       ),
     call: async (server, tool, args) =>
       answerOf(await named(server).callTool({ name: tool, arguments: args })),
+    exchange: async () => 'no token is needed',
     read: async (server, uri) =>
       JSON.stringify((await named(server).readResource({ uri })).contents),
   }

@@ -86,7 +86,8 @@ export async function compose(ground: Ground): Promise<Composed> {
     feed !== undefined &&
     clock.nowMilliseconds() - feed.freshAsOfMilliseconds() < FRESH_MILLISECONDS
   const facts = new FactsCache({ store, clock, isFresh })
-  const servers = new ServersCache({ store, keyring, isFresh })
+  const caughtUpTo = (): number => feed?.caughtUpTo() ?? 0
+  const servers = new ServersCache({ store, keyring, isFresh, caughtUpTo })
   const workload = { store, clock, random, keyring, trustDomain, diagnostics }
   const sockets = new AgentSockets(join(home, 'agents'), workload)
   const drift = new DriftWatch({ store, clock, keyring, diagnostics })

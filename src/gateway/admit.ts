@@ -15,9 +15,13 @@ import { sql } from 'kysely'
 import { appendPrepared, lockHead, type PreparedEntry, prepareEntry } from '../audit/append.ts'
 import type { Entry, EntryOf, Sealed, Subject } from '../audit/entry.ts'
 import type { Sealing, Vault } from '../audit/vault.ts'
+import type { Clock } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import type { Store, Tx } from '../store/store.ts'
+import { tokenSubject } from '../token/revoked-tokens.ts'
+import { callerOf, callMembers } from './call-entry.ts'
 import { GroupCommit } from './group-commit.ts'
+import type { JudgedCall } from './judge.ts'
 
 /** A decided call that asks to be admitted; `entry.arguments` is filled in from `sealings[0]`. */
 export interface Intended {
@@ -28,6 +32,28 @@ export interface Intended {
    * consume. A call that has it is admitted in a transaction of its own, because a refusal rolls back.
    */
   readonly also?: (tx: Tx) => Promise<Result<readonly Entry[]>>
+}
+
+/** The entry of a judged call: what was decided, on facts of which log size, about which subjects. */
+export function intendedEntry(
+  judged: JudgedCall,
+  env: { readonly clock: Clock },
+): EntryOf<'call_intended'> {
+  const { call, known, target, approval, argumentsDigest } = judged
+  const { caller, server } = call
+  return {
+    v: 1,
+    kind: 'call_intended',
+    time: env.clock.nowMilliseconds(),
+    by: callerOf(call),
+    ...callMembers(call, known, judged),
+    ...(target.digest !== undefined && { definition: target.digest }),
+    argumentsDigest,
+    readAt: Math.min(known.readAt, call.serverReadAt),
+    relied: [...known.facts.relied, server.id, tokenSubject(caller.jti)],
+    ...(approval !== undefined && { approval: approval.id }),
+    expiresAt: Math.min(caller.expiresAt, known.tree.delegation.expiresAt) * 1_000,
+  }
 }
 
 /** Why a decided call was not admitted after all. */

@@ -3,30 +3,19 @@
 import type { Entry } from '../audit/entry.ts'
 import { delegationTree, entriesOfDelegations } from '../audit/queries.ts'
 import type { Vault } from '../audit/vault.ts'
-import type { Digest } from '../base/bytes.ts'
-import type { Json, JsonObject } from '../base/canonical-json.ts'
+import type { JsonObject } from '../base/canonical-json.ts'
 import type { Clock } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import type { Random } from '../base/random.ts'
 import type { Binding } from '../approval/approval.ts'
 import { requestApproval } from '../approval/approve.ts'
 import { consume, findApproved, voidOthers } from '../approval/consume.ts'
-import type { Decision } from '../decision/decide.ts'
 import type { ApprovalFacts } from '../decision/facts.ts'
 import { debit } from '../delegation/limits.ts'
 import { rootOf } from '../delegation/standing.ts'
-import type { Provenance } from '../channel/trace.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import type { Store, Tx } from '../store/store.ts'
-import type { Call } from './call.ts'
-import type { Spending } from './spend.ts'
-import type { Target } from './target.ts'
-
-/** A call that a decision wants a yes for. */
-export interface Wanted extends Spending {
-  readonly decision: Decision
-  readonly provenance: readonly Provenance[]
-}
+import type { JudgedCall } from './judge.ts'
 
 interface Env {
   readonly store: Store
@@ -49,12 +38,8 @@ export class Approvals {
   }
 
   /** The unused yes to exactly this call. */
-  async found(
-    call: Call,
-    target: Target,
-    argumentsDigest: Digest,
-  ): Promise<ApprovalFacts | undefined> {
-    const binding = bindingOf(call, target, argumentsDigest)
+  async found(asked: Omit<JudgedCall, 'decision'>): Promise<ApprovalFacts | undefined> {
+    const binding = bindingOf(asked)
     if (binding === undefined) return undefined
     const approval = await this.#env.store.snapshot((tx) => findApproved(tx, binding))
     if (approval?.decidedBy === undefined) return undefined
@@ -65,9 +50,9 @@ export class Approvals {
    * Asks for a yes, and answers with the request's id. Nobody is asked about a call that its limits would
    * refuse afterwards.
    */
-  async request(wanted: Wanted): Promise<Result<string>> {
-    const { call, target, known, decision, argumentsDigest } = wanted
-    const binding = bindingOf(call, target, argumentsDigest)
+  async request(wanted: JudgedCall): Promise<Result<string>> {
+    const { call, decision } = wanted
+    const binding = bindingOf(wanted)
     if (binding === undefined || decision.approver === undefined)
       return refuse({ reason: 'nobody_entitled' })
     const within = await this.#affordable(wanted)
@@ -87,18 +72,16 @@ export class Approvals {
   }
 
   /** Uses up the approval of an admitted call. */
-  async consume(
-    tx: Tx,
-    { call, target, argumentsDigest, approval }: Spending,
-  ): Promise<Result<unknown>> {
-    const binding = bindingOf(call, target, argumentsDigest)
+  async consume(tx: Tx, judged: JudgedCall): Promise<Result<unknown>> {
+    const { call, approval } = judged
+    const binding = bindingOf(judged)
     if (binding === undefined || approval === undefined)
       return refuse({ reason: 'approval_not_usable' })
     return await consume(tx, { approval: approval.id, binding, call: call.id }, this.#env)
   }
 
   /** Voids what waits in the same tree on the same server; the entries to append with the call's. */
-  async voidOthers(tx: Tx, { call, known, approval }: Spending): Promise<readonly Entry[]> {
+  async voidOthers(tx: Tx, { call, known, approval }: JudgedCall): Promise<readonly Entry[]> {
     const going = {
       call: call.id,
       root: rootOf(known.tree).id,
@@ -109,7 +92,7 @@ export class Approvals {
   }
 
   /** Whether the limits would let the call through now: a debit that is not kept. */
-  async #affordable({ known, intent }: Wanted): Promise<Result<unknown>> {
+  async #affordable({ known, intent }: JudgedCall): Promise<Result<unknown>> {
     let debited: Result<unknown> = ok()
     await this.#env.store.transaction(async (tx) => {
       debited = await debit(tx, known.tree, intent)
@@ -119,7 +102,7 @@ export class Approvals {
   }
 
   /** The warnings that results in this tree carried: an approver must not learn of them afterwards. */
-  async #openWarnings({ known }: Wanted): Promise<string[]> {
+  async #openWarnings({ known }: JudgedCall): Promise<string[]> {
     return await this.#env.store.snapshot(async (tx) => {
       const tree = await delegationTree(tx, rootOf(known.tree).id)
       const entries = await entriesOfDelegations(tx, tree)
@@ -131,7 +114,11 @@ export class Approvals {
   }
 }
 
-function bindingOf(call: Call, target: Target, argumentsDigest: Digest): Binding | undefined {
+function bindingOf({
+  call,
+  target,
+  argumentsDigest,
+}: Omit<JudgedCall, 'decision'>): Binding | undefined {
   const { caller, server, action } = call
   if (target.digest === undefined) return undefined
   return {
@@ -146,7 +133,7 @@ function bindingOf(call: Call, target: Target, argumentsDigest: Digest): Binding
 }
 
 /** Exactly what the approver sees: who asks for what, by whose leave, from where, and what stands open. */
-function shownOf(wanted: Wanted, warnings: readonly string[]): JsonObject {
+function shownOf(wanted: JudgedCall, warnings: readonly string[]): JsonObject {
   const { call, target, known, provenance } = wanted
   const { delegation } = known.tree
   const [person] = known.facts.people
@@ -156,7 +143,7 @@ function shownOf(wanted: Wanted, warnings: readonly string[]): JsonObject {
     delegation: delegation.id,
     stage: known.facts.stage,
     agent: { spiffeId: call.caller.spiffeIds[0], archetype: delegation.delegate.archetype },
-    accountable: known.facts.accountable as Json | undefined,
+    accountable: known.facts.accountable,
     server: { name: call.server.name, title: call.server.title },
     action: call.action.action,
     arguments: call.action.arguments,

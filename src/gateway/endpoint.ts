@@ -34,7 +34,7 @@ import type { CallAnswer } from './call.ts'
 import { type CallEnv, handleCall } from './handle-call.ts'
 import { SEPARATOR, serveList } from './offer.ts'
 import { refusalResult } from './refusal-result.ts'
-import type { KnownServer, ServersCache } from './servers-cache.ts'
+import type { KnownServer } from './servers-cache.ts'
 
 /** A request to an MCP endpoint. */
 export interface McpRequest {
@@ -57,7 +57,6 @@ export interface McpAnswer {
 
 /** What the endpoint needs. */
 export interface EndpointEnv extends CallEnv, AuthenticateEnv {
-  readonly servers: ServersCache
   readonly info: ServerInfo
   /** A new call id. */
   readonly nextCall: () => string
@@ -127,6 +126,7 @@ async function answerMessage(
     case 'accepted':
     case 'refused':
     case undefined:
+    default:
       return refuse(id, 'method_not_found', era)
   }
 }

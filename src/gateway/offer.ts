@@ -148,5 +148,7 @@ function factsOf(definition: Definition, server: KnownServer['server']): Resourc
       return resourceFacts(server, definition.name)
     case 'instructions':
       return undefined
+    default:
+      return definition.kind satisfies never
   }
 }

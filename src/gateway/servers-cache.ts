@@ -17,6 +17,8 @@ interface Env {
   readonly keyring: Keyring
   /** Whether the change feed is up to date. */
   readonly isFresh: () => boolean
+  /** The log size up to which the feed has handed over every change. */
+  readonly caughtUpTo: () => number
 }
 
 /** Servers by name. */
@@ -32,7 +34,7 @@ export class ServersCache {
   /** Every reviewed server, by name. */
   async all(): Promise<readonly KnownServer[]> {
     const known = this.#env.isFresh() ? this.#known : undefined
-    if (known !== undefined) return await known
+    if (known !== undefined) return (await known).map((one) => this.#asOfNow(one))
     const generation = this.#generation
     const reading = this.#read()
     this.#known = reading
@@ -56,6 +58,12 @@ export class ServersCache {
     })
   }
 
+  /** The server as the database has it now: what was kept turned out to be stale. */
+  async reread(name: string): Promise<KnownServer | undefined> {
+    this.forget()
+    return await this.named(name)
+  }
+
   /** The first server that offers a resource of this URI. */
   async offering(uri: string): Promise<KnownServer | undefined> {
     return (await this.all()).find(({ server }) => resourceDefinition(server, uri) !== undefined)
@@ -65,6 +73,11 @@ export class ServersCache {
   forget(): void {
     this.#generation++
     this.#known = undefined
+  }
+
+  /** What is still kept did not change up to where the feed has come. */
+  #asOfNow({ server, readAt }: KnownServer): KnownServer {
+    return { server, readAt: Math.max(readAt, this.#env.caughtUpTo()) }
   }
 
   async #read(): Promise<readonly KnownServer[]> {

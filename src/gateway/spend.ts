@@ -8,46 +8,31 @@
 
 import type { Entry } from '../audit/entry.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
-import type { CallFacts } from '../delegation/covers.ts'
 import { chargesOf, debit } from '../delegation/limits.ts'
 import type { Tx } from '../store/store.ts'
 import type { Approvals } from './approvals.ts'
-import type { Call } from './call.ts'
-import type { KnownFacts } from './facts-cache.ts'
-import type { Target } from './target.ts'
-import type { ApprovalFacts } from '../decision/facts.ts'
-import type { Digest } from '../base/bytes.ts'
-
-/** A decided call with what it stands on. */
-export interface Spending {
-  readonly call: Call
-  readonly target: Target
-  readonly known: KnownFacts
-  readonly intent: CallFacts
-  readonly argumentsDigest: Digest
-  readonly approval?: ApprovalFacts
-}
+import type { JudgedCall } from './judge.ts'
 
 /** Whether a call needs a transaction of its own: it is limited, approved, or voids others' approvals. */
-export function needsSpending(spending: Spending): boolean {
-  const charges = chargesOf(spending.known.tree, spending.intent)
+export function needsSpending(judged: JudgedCall): boolean {
+  const charges = chargesOf(judged.known.tree, judged.intent)
   const free = charges.ok && charges.value.length === 0
-  return !free || spending.approval !== undefined || spending.target.resource.consequential
+  return !free || judged.approval !== undefined || judged.target.resource.consequential
 }
 
 /** What to do in the admitting transaction, after the head is locked; its entries follow the call's. */
 export function spend(
-  spending: Spending,
+  judged: JudgedCall,
   env: { readonly approvals: Approvals },
 ): (tx: Tx) => Promise<Result<readonly Entry[]>> {
   return async (tx) => {
-    const debited = await debit(tx, spending.known.tree, spending.intent)
+    const debited = await debit(tx, judged.known.tree, judged.intent)
     if (!debited.ok) return refuse({ reason: debited.error.reason })
-    if (spending.approval !== undefined) {
-      const consumed = await env.approvals.consume(tx, spending)
+    if (judged.approval !== undefined) {
+      const consumed = await env.approvals.consume(tx, judged)
       if (!consumed.ok) return consumed
     }
-    const { consequential } = spending.target.resource
-    return ok(consequential ? await env.approvals.voidOthers(tx, spending) : [])
+    const { consequential } = judged.target.resource
+    return ok(consequential ? await env.approvals.voidOthers(tx, judged) : [])
   }
 }

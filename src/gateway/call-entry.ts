@@ -1,0 +1,55 @@
+/** What the entries of a call have in common, whether it was intended or refused. */
+
+import type { Actor, EntryOf } from '../audit/entry.ts'
+import type { Call } from './call.ts'
+import type { KnownFacts } from './facts-cache.ts'
+import type { JudgedCall } from './judge.ts'
+
+/** The members of `call_intended` and `call_refused` that describe the call and what was said of it. */
+export type CallMembers = Omit<
+  EntryOf<'call_refused'>,
+  'v' | 'kind' | 'time' | 'by' | 'constraint' | 'reason'
+>
+
+/** Describes a call; `judged` when it came to a judgement. */
+export function callMembers(
+  call: Call,
+  known: KnownFacts,
+  judged: Pick<JudgedCall, 'decision' | 'provenance'> | undefined,
+): CallMembers {
+  const { caller, server, action } = call
+  const { accountable, stage } = known.facts
+  const provenance = judged?.provenance ?? []
+  return {
+    call: call.id,
+    delegation: caller.delegation,
+    person: caller.person,
+    agents: [...caller.agents],
+    server: server.id,
+    serverName: server.name,
+    action: action.action,
+    stage,
+    verdicts: [...(judged?.decision.verdicts ?? [])],
+    ...(provenance.length > 0 && {
+      provenance: provenance.map(({ path, from, grounded }) => ({
+        path,
+        from: [...from],
+        grounded,
+      })),
+    }),
+    ...(accountable !== undefined && { accountable }),
+  }
+}
+
+/** The agent that calls, as the actor of an entry. */
+export function callerOf(call: Call): Actor {
+  const { delegation, person } = call.caller
+  return { type: 'agent', agent: actingAgent(call), delegation, person }
+}
+
+/** The agent that acts now: the first of the act chain (RFC 8693 §4.1). */
+export function actingAgent({ caller }: Call): string {
+  const [agent] = caller.agents
+  if (agent === undefined) throw new Error('expected a token of ours to name its agent')
+  return agent
+}

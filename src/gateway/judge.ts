@@ -1,0 +1,147 @@
+/**
+ * Judges one call on given facts: is the delegation in force, is there such a definition, what do agent,
+ * person and intent say, has a person said yes to exactly this call. Reads, and changes nothing.
+ */
+
+import type { Verdict } from '../audit/entry.ts'
+import type { Vault } from '../audit/vault.ts'
+import { type Digest, digestOfJson } from '../base/bytes.ts'
+import { type Clock, nowSeconds } from '../base/clock.ts'
+import type { Diagnostics } from '../base/diagnostics.ts'
+import { intentSegment, loadSegments } from '../channel/segment.ts'
+import { type Provenance, trace } from '../channel/trace.ts'
+import { type Decision, decide } from '../decision/decide.ts'
+import type { ApprovalFacts } from '../decision/facts.ts'
+import { type CallFacts, covers } from '../delegation/covers.ts'
+import { standing } from '../delegation/standing.ts'
+import type { Store } from '../store/store.ts'
+import type { Approvals } from './approvals.ts'
+import type { Call } from './call.ts'
+import type { KnownFacts } from './facts-cache.ts'
+import { findTarget, type Target } from './target.ts'
+
+/** A call with everything that it was judged on. */
+export interface JudgedCall {
+  readonly call: Call
+  readonly known: KnownFacts
+  readonly target: Target
+  /** The call as the intent sees it. */
+  readonly intent: CallFacts
+  readonly decision: Decision
+  readonly provenance: readonly Provenance[]
+  readonly argumentsDigest: Digest
+  /** A yes to exactly this call, not yet consumed. */
+  readonly approval?: ApprovalFacts
+}
+
+/** A call that is refused, and by what; with the judgement when there was one. */
+export interface RefusedCall {
+  readonly call: Call
+  readonly known: KnownFacts
+  /** Who refused: a constraint, or a part of the gateway. */
+  readonly by: Verdict['constraint'] | 'registry' | 'admission'
+  readonly reason: string
+  readonly judged?: JudgedCall
+}
+
+/** What came of judging. */
+export type Judgement =
+  | { readonly outcome: 'permit' | 'approval_required'; readonly judged: JudgedCall }
+  | { readonly outcome: 'refuse'; readonly refused: RefusedCall }
+
+/** What judging needs. */
+export interface JudgeEnv {
+  readonly store: Store
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly diagnostics: Diagnostics
+  /** The public origin. */
+  readonly issuer: string
+  readonly approvals: Approvals
+}
+
+/** Judges a call on `known`. */
+export async function judge(call: Call, known: KnownFacts, env: JudgeEnv): Promise<Judgement> {
+  const stands = standing(known.tree, nowSeconds(env.clock))
+  if (!stands.ok) return refuse({ call, known, by: 'intent', reason: stands.error.reason })
+  const target = findTarget(call)
+  if (!target.ok) return refuse({ call, known, by: 'registry', reason: target.error.reason })
+
+  const judged = await decided(call, known, target.value, env)
+  const { outcome, constraint = 'guardrail', reason = 'denied' } = judged.decision
+  if (outcome === 'approval_required') return { outcome, judged }
+  if (outcome !== 'permit') return refuse({ call, known, by: constraint, reason, judged })
+  // INVARIANT (pinned definitions): a resource may be permitted that no reviewer accepted.
+  if (target.value.digest === undefined) {
+    return refuse({ call, known, by: 'registry', reason: 'unknown_resource', judged })
+  }
+  return { outcome, judged }
+}
+
+function refuse(refused: RefusedCall): Judgement {
+  return { outcome: 'refuse', refused }
+}
+
+async function decided(
+  call: Call,
+  known: KnownFacts,
+  target: Target,
+  env: JudgeEnv,
+): Promise<JudgedCall> {
+  const intent: CallFacts = {
+    location: `${env.issuer}/mcp/${call.server.name}`,
+    action: call.action.action,
+    arguments: call.action.arguments,
+    stage: known.facts.stage,
+    sinks: target.resource.sinks.map((sink) => sink.path),
+    at: nowSeconds(env.clock),
+  }
+  const provenance = await provenanceOf(call, known, target, env)
+  const argumentsDigest = digestOfJson(call.action.arguments)
+  const asked = { call, known, target, intent, provenance, argumentsDigest }
+  const decision = decideOn(asked, env)
+  if (decision.outcome !== 'approval_required') return { ...asked, decision }
+  const approval = await env.approvals.found(asked)
+  if (approval === undefined) return { ...asked, decision }
+  // INVARIANT (approval binding): decided again with the approval, which admission consumes.
+  return { ...asked, approval, decision: decideOn({ ...asked, approval }, env) }
+}
+
+function decideOn(asked: Omit<JudgedCall, 'decision'>, env: JudgeEnv): Decision {
+  const { call, known, target, intent, provenance, approval } = asked
+  const { agents, people, delegation, stage } = known.facts
+  return decide(
+    {
+      agents,
+      people,
+      delegation,
+      action: call.action.method,
+      resource: target.resource,
+      context: {
+        stage,
+        acr: call.caller.acr,
+        boundBy: call.caller.boundBy,
+        time: nowSeconds(env.clock),
+        arguments: call.action.arguments,
+        provenance,
+        intent: covers(call.caller.details, intent),
+        ...(approval !== undefined && { approval }),
+      },
+    },
+    known.policies,
+    env,
+  )
+}
+
+/** Where the arguments came from; asked only where the answer can matter. */
+async function provenanceOf(
+  call: Call,
+  known: KnownFacts,
+  { resource }: Target,
+  env: JudgeEnv,
+): Promise<readonly Provenance[]> {
+  if (!resource.consequential && resource.sinks.length === 0) return []
+  const { delegation } = known.tree
+  const shown = await loadSegments(env.store.db, call.caller.agents, env.vault)
+  return trace([intentSegment(delegation, delegation.details), ...shown], call.action.arguments)
+}

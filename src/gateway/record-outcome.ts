@@ -1,0 +1,78 @@
+/** Records how a call ended. The result payload is the segment: what the agent is shown next. */
+
+import type { Clock } from '../base/clock.ts'
+import type { Random } from '../base/random.ts'
+import { insertSegment, newSegment, type Segment } from '../channel/segment.ts'
+import type { CallOutcome } from '../upstream/call.ts'
+import type { Admissions } from './admit.ts'
+import { actingAgent } from './call-entry.ts'
+import type { JudgedCall } from './judge.ts'
+import { warningsIn } from './warnings.ts'
+
+/** How a call ended. */
+export interface Outcome {
+  readonly judged: JudgedCall
+  /** The index of its intended entry. */
+  readonly intended: number
+  readonly answer: CallOutcome
+  readonly milliseconds: number
+}
+
+/** What recording needs. */
+export interface OutcomeEnv {
+  readonly clock: Clock
+  readonly random: Random
+  readonly admissions: Admissions
+}
+
+/** Durable when it resolves. */
+export async function recordOutcome(
+  { judged, intended, answer, milliseconds }: Outcome,
+  env: OutcomeEnv,
+): Promise<void> {
+  const { call, target } = judged
+  const { delegation } = call.caller
+  const result = 'result' in answer ? answer.result : undefined
+  const warnings = result === undefined ? [] : warningsIn(result, target)
+  const segment = result === undefined ? undefined : segmentOf(judged, env)
+  await env.admissions.record({
+    sealings: result === undefined ? [] : [{ value: result, subject: delegation }],
+    also: async (tx, [content]) => {
+      if (segment !== undefined && content !== undefined) await insertSegment(tx, segment, content)
+    },
+    entry: ([content]) => ({
+      v: 1,
+      kind: 'call_outcome',
+      time: env.clock.nowMilliseconds(),
+      by: { type: 'system', part: 'gateway' },
+      call: call.id,
+      intended,
+      delegation,
+      outcome: answer.outcome,
+      ...(content !== undefined && { result: content }),
+      ...(segment !== undefined && { segment: segment.id }),
+      ...(warnings.length > 0 && { warnings }),
+      milliseconds,
+    }),
+  })
+}
+
+const SEGMENT_KINDS = {
+  'tools/call': 'tool_result',
+  'resources/read': 'resource',
+  'prompts/get': 'prompt',
+  'completion/complete': 'tool_result',
+} as const
+
+/** INVARIANT (immutable author): the server that the connection leads to. */
+function segmentOf({ call, target }: JudgedCall, env: OutcomeEnv): Segment {
+  const about = {
+    agent: actingAgent(call),
+    delegation: call.caller.delegation,
+    principal: call.server.id,
+    kind: SEGMENT_KINDS[call.action.method],
+    trust: 'untrusted' as const,
+    systemFields: target.systemFields,
+  }
+  return newSegment(about, env)
+}
