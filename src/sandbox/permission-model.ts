@@ -3,8 +3,8 @@
  *
  * Held (tested): files outside of the mounts, every kind of network including name lookup and unix
  * sockets, child processes, workers, addons, FFI, WASI, SQLite, the inspector, new links, signals to others.
- * Not held: it is no kernel boundary (a fault in V8 or Node escapes it), CPU is not limited, and a link
- * that somebody else puts into a mount while the program runs is followed.
+ * Not held: it is no kernel boundary (a fault in V8 or Node escapes it), CPU is not limited, and links are
+ * followed that lie in the program's own `node_modules`, or that somebody else puts into a mount meanwhile.
  *
  * @see https://nodejs.org/api/permissions.html
  */

@@ -176,26 +176,33 @@ test('another revision of a server gets another connection', async (t) => {
   assert.deepEqual(log, [...OPENED, 'tools/call', ...OPENED, 'tools/call'])
 })
 
-test('a server that keeps failing is started again later and later', async (t) => {
-  const clock = new FakeClock()
-  const upstreams = testUpstreams(t, { clock })
-  const server = serverOf({ type: 'stdio', command: '/nowhere/server.mjs', args: [] })
-  const call = async (): Promise<string> => {
-    const got = await upstreams.call(server, tool('x'), options({ timeoutMilliseconds: 200 }))
-    return 'error' in got ? got.error.message : ''
+test('a server that keeps failing is tried again later and later, while calls wait', async (t) => {
+  const clock = new FakeClock(0)
+  const tried: number[] = []
+  const credential = (): Promise<undefined> => {
+    tried.push(clock.nowMilliseconds())
+    return Promise.resolve(undefined)
   }
-  const missing = 'command_missing: expected a file at `/nowhere/server.mjs`'
-  assert.equal(await call(), missing)
-  // Within the backoff a call waits, and gives up in its own time.
-  const waiting = call()
-  await clock.advance(200)
-  assert.equal(await waiting, 'it was not connected in time')
-  const second = call()
-  await clock.advance(50)
-  assert.equal(await second, missing)
-  const third = call()
-  await clock.advance(499)
-  assert.equal(await third, 'it was not connected in time')
+  const upstreams = testUpstreams(t, { clock, credential })
+  const server = serverOf({ type: 'http', url: 'http://127.0.0.1:9/mcp', credential: 'none' })
+  for (let i = 0; i < 10; i++) {
+    const calling = upstreams.call(server, tool('x'), options({ timeoutMilliseconds: 2 ** 50 }))
+    const settled = new AbortController()
+    void calling.finally(() => settled.abort())
+    while (!settled.signal.aborted) await clock.advance(50)
+    assert.deepEqual(await calling, failed('expected its credential'))
+  }
+  const waits = tried.slice(1).map((at, i) => at - (tried[i] ?? 0))
+  // Time moves in steps of 50: a step may have been taken before the call that waits began to.
+  for (const [i, wait] of waits.entries()) {
+    const least = Math.min(250 * 2 ** i, 30_000)
+    assert.ok(wait >= least && wait <= least + 200, `${wait} for ${least}`)
+  }
+  // A call gives up in its own time; nothing was sent.
+  const impatient = upstreams.call(server, tool('x'), options({ timeoutMilliseconds: 100 }))
+  await clock.advance(100)
+  assert.deepEqual(await impatient, failed('it was not connected in time'))
+  assert.equal(tried.length, 10)
 })
 
 test('a server that never answers is given up', async (t) => {

@@ -79,3 +79,9 @@ test('one of our own addresses with one of our own ports is ours', () => {
   if (mine === undefined) return
   assert.equal(refusedUrl(new URL(`https://${mine.address}:8787/`), LOCAL), OURS)
 })
+
+test('what certainly was not sent is told from what may have been', async (t) => {
+  const url = new URL(await httpServer(t, (_body, request) => request.socket.destroy()))
+  assert.equal(await post(url, LOCAL), 'sent: ECONNRESET')
+  assert.equal(await post(new URL('http://127.0.0.1:9/'), LOCAL), 'unsent: ECONNREFUSED')
+})
