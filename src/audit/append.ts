@@ -13,12 +13,10 @@
 
 import { sql } from 'kysely'
 import { sha256 } from '../base/bytes.ts'
+import { TOUCHED_CHANNEL } from '../store/changes.ts'
 import type { Tx } from '../store/store.ts'
 import { encodeEntry, type Entry, type Subject } from './entry.ts'
 import { leafInput } from './tree.ts'
-
-/** The channel on which `append` says that subjects were touched; the payload is the log's new size. */
-export const TOUCHED_CHANNEL = 'behalf_touched'
 
 /** An entry that is ready to be written: encoded, hashed, with what lookups need. */
 export interface PreparedEntry {

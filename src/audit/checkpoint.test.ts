@@ -18,13 +18,14 @@ import {
   type CheckpointEnv,
 } from './checkpoint.ts'
 import { fileHighWaterMark, type HighWaterMark } from './high-water-mark.ts'
-import { issueReceipt } from './issue-receipt.ts'
+import { issueConsistencyProof, issueReceipt } from './issue-receipt.ts'
 import { migrations } from './migrations.ts'
 import { parseVerifierKey, signatureLine } from './note.ts'
 import { verifierKeyOf, witnessSigner } from './note-signer.ts'
 import { verifyReceipt } from './receipt.ts'
 import { memoryHighWaterMark, openTestLog, testEntry, testKey, type TestLog } from './testing.ts'
 import { copyLog, folderTileSource, storeTileSource } from './tile-source.ts'
+import type { TreeHead } from './tree-head.ts'
 import { latestCheckpoint, recordCosignatures } from './tree-store.ts'
 import { verifyLog } from './verify.ts'
 import { witnessLog } from './witness.ts'
@@ -112,9 +113,14 @@ test('tiles that were altered are not signed on', async (t) => {
     log.store.db,
   )
   await grow(log, 1, 'later')
-  assert.equal(await turn(log), 'log_forked')
+  // A replica whose own mark is older, or not there yet, finds it too.
+  for (const highWater of [log.highWater, memoryHighWaterMark()]) {
+    assert.equal(await turn({ ...log, highWater }), 'log_forked')
+  }
   await sql`delete from log_tile`.execute(log.store.db)
-  assert.equal(await turn(log), 'log_forked')
+  for (const highWater of [log.highWater, memoryHighWaterMark()]) {
+    assert.equal(await turn({ ...log, highWater }), 'log_forked')
+  }
 })
 
 test('a database that was restored behind the mark is not signed on', async (t) => {
@@ -246,9 +252,11 @@ test('the checkpointer signs as time passes, outlives faults, and ends when it i
     transaction: (work) => (isDown ? Promise.reject(lost) : log.store.transaction(work)),
   }
   const stop = new AbortController()
-  const diagnostics = { ...silentDiagnostics, error: (event: string) => void reported.push(event) }
+  const report = (event: string): void => void reported.push(event)
+  const diagnostics = { ...silentDiagnostics, error: report, info: report }
   const running = runCheckpointer({ ...log, store, diagnostics }, stop.signal)
   await grow(log, 5)
+  for (let i = 0; i < 3; i++) await log.clock.advance(500)
   await until(async () => reported.length > 0)
   isDown = false
   await until(async () => {
@@ -257,7 +265,7 @@ test('the checkpointer signs as time passes, outlives faults, and ends when it i
   })
   stop.abort()
   assert.deepEqual(await running, { ok: true, value: undefined })
-  assert.deepEqual(new Set(reported), new Set(['log.checkpoint_failed']))
+  assert.deepEqual(reported, ['log.checkpoint_failed', 'log.checkpoint_recovered'])
 })
 
 test('the checkpointer ends with a refusal when the log is not continued', async (t) => {
@@ -364,6 +372,26 @@ test('receipts come with the witness where one saw the entry, and verify offline
     const answer = await issueReceipt(index, log)
     assert.equal(answer.ok ? 'issued' : answer.error.reason, 'unknown_entry')
   }
+})
+
+test('one signed tree is proven to continue another, and a fork is not', async (t) => {
+  const log = await openTestLog(t)
+  const heads: TreeHead[] = []
+  for (const count of [3, 300, 1]) {
+    await grow(log, count, `grp_${heads.length}`)
+    await turn(log)
+    const head = await latestCheckpoint(log.store.db)
+    assert.ok(head)
+    heads.push(head)
+  }
+  const [first, second, third] = heads
+  assert.ok(first && second && third)
+  assert.equal((await issueConsistencyProof(first, third, log)).length, 10)
+  assert.equal((await issueConsistencyProof(third, third, log)).length, 0)
+  await assert.rejects(issueConsistencyProof({ ...second, root: first.root }, third, log), {
+    message: 'the tree of 304 entries does not continue that of 303',
+  })
+  await assert.rejects(issueConsistencyProof(third, second, log), RangeError)
 })
 
 test('a copy in a folder verifies as the database does', async (t) => {

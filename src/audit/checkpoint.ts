@@ -60,28 +60,27 @@ export async function runCheckpointer(
   env: CheckpointEnv & { readonly diagnostics: Diagnostics },
   signal: AbortSignal,
 ): Promise<Result<undefined, LogRefusal>> {
+  const { clock, diagnostics } = env
+  let isFailing = false
   while (!signal.aborted) {
-    const turn = await tryTurn(env)
-    if (turn?.ok === false) {
+    const turn = await signCheckpoint(env).catch((fault: unknown): undefined => {
+      // Said once: an outage lasts for many turns.
+      if (!isFailing) diagnostics.error('log.checkpoint_failed', fault)
+      isFailing = true
+    })
+    if (turn !== undefined && !turn.ok) {
       const { reason, message } = turn.error
-      env.diagnostics.error('log.not_continued', new Error(message), { reason })
+      diagnostics.error('log.not_continued', new Error(message), { reason })
       return turn
     }
+    if (turn !== undefined && isFailing) {
+      diagnostics.info('log.checkpoint_recovered')
+      isFailing = false
+    }
     if (turn?.value.outcome === 'signed' && turn.value.behind) continue
-    await env.clock.sleep(INTERVAL_MILLISECONDS, signal)
+    await clock.sleep(INTERVAL_MILLISECONDS, signal)
   }
   return ok()
-}
-
-async function tryTurn(
-  env: CheckpointEnv & { readonly diagnostics: Diagnostics },
-): Promise<Result<Turn, LogRefusal> | undefined> {
-  try {
-    return await signCheckpoint(env)
-  } catch (fault) {
-    env.diagnostics.error('log.checkpoint_failed', fault)
-    return undefined
-  }
 }
 
 /** One turn: signs what was committed since the last checkpoint, if anything was. */

@@ -296,12 +296,15 @@ export type Sealed = z.infer<typeof sealed>
 /** The largest entry in bytes (C2SP tlog-tiles: entries carry a uint16 length). */
 export const MAX_ENTRY_BYTES = 65_535
 
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /**
  * The bytes that are hashed and kept. Throws a `ZodError` if the entry is none of ours, a `RangeError`
  * if it exceeds `MAX_ENTRY_BYTES`.
  */
 export function encodeEntry(entry: Entry): Uint8Array {
-  const bytes = new TextEncoder().encode(canonicalJson(entrySchema.parse(entry)))
+  const bytes = encoder.encode(canonicalJson(entrySchema.parse(entry)))
   if (bytes.length > MAX_ENTRY_BYTES) {
     throw new RangeError(
       `expected an entry of at most ${MAX_ENTRY_BYTES} bytes, got ${bytes.length}`,
@@ -315,7 +318,7 @@ export function encodeEntry(entry: Entry): Uint8Array {
  * bytes are not canonical JSON: two readers would otherwise read two things (a repeated member).
  */
 export function decodeEntry(bytes: Uint8Array): Entry {
-  const json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  const json = decoder.decode(bytes)
   const value = JSON.parse(json) as Json
   if (canonicalJson(value) !== json) throw new TypeError('expected canonical JSON (RFC 8785)')
   return entrySchema.parse(value)

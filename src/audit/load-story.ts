@@ -6,6 +6,9 @@ import { quotedIn, type StoryInput } from './story.ts'
 import type { Names } from './story-words.ts'
 import type { Vault } from './vault.ts'
 
+/** A story beyond this is told from its beginning only, and says so. */
+const MOST_ENTRIES = 20_000
+
 /** The entries of a delegation and of all below it, with the values that the story quotes. */
 export function loadStory(
   delegation: string,
@@ -13,8 +16,16 @@ export function loadStory(
   names?: Names,
 ): Promise<StoryInput> {
   return env.store.snapshot(async (tx) => {
-    const entries = await entriesOfDelegations(tx, await delegationTree(tx, delegation))
+    const tree = await delegationTree(tx, delegation)
+    const found = await entriesOfDelegations(tx, tree, { limit: MOST_ENTRIES + 1 })
+    const entries = found.slice(0, MOST_ENTRIES)
     const opened = await env.vault.openMany(tx, quotedIn(entries.map(({ entry }) => entry)))
-    return { entries, opened, ...(names === undefined ? {} : { names }) }
+    const next = found[MOST_ENTRIES]
+    return {
+      entries,
+      opened,
+      ...(names === undefined ? {} : { names }),
+      ...(next === undefined ? {} : { cutAt: next.index }),
+    }
   })
 }

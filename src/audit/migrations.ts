@@ -5,50 +5,15 @@
  *   and `outcome_of` repeat members of it so that lookups stay fast (`check-log.ts` compares them).
  * - `log_tile`: the tree's tiles (C2SP tlog-tiles), each the fullest so far: a narrower tile of the
  *   same place is a prefix of it.
- * - `log_checkpoint`: the tree heads that were signed lately, with the cosignatures that they earned.
- * - `vault_value`: values beside the log, erasable without breaking a proof.
+ * - `log_checkpoint`: the tree heads that were signed lately, with the lines of their witnesses
+ *   (C2SP tlog-cosignature).
+ * - `vault_value`: values beside the log, erasable without breaking a proof. Salt and value go together:
+ *   a salt that stayed would let short values be guessed.
+ *
+ * Times are milliseconds since the Unix epoch.
  */
 
 import type { Migration } from '../store/store.ts'
-
-/** The tables of this folder, as kysely sees them. */
-export interface AuditTables {
-  log_entry: LogEntryTable
-  log_tile: { level: number; index: number; hashes: Buffer }
-  log_checkpoint: LogCheckpointTable
-  vault_value: VaultValueTable
-}
-
-interface LogEntryTable {
-  index: number
-  entry: Buffer
-  leaf_hash: Buffer
-  kind: string
-  delegation: string | null
-  parent: string | null
-  outcome_of: number | null
-}
-
-interface LogCheckpointTable {
-  size: number
-  root: Buffer
-  /** The signed note, without cosignatures. */
-  note: string
-  /** One line per witness (C2SP tlog-cosignature), or empty. */
-  cosignatures: string
-  /** Milliseconds since the Unix epoch. */
-  signed_at: number
-}
-
-interface VaultValueTable {
-  digest: string
-  /** Both null once erased: a salt that stayed would let short values be guessed. */
-  salt: Buffer | null
-  value: Buffer | null
-  form: 'json' | 'bytes'
-  subject: string | null
-  erased_at: number | null
-}
 
 /** What this folder adds to the schema. */
 export const migrations: readonly Migration[] = [

@@ -215,6 +215,16 @@ test('a value that was erased is told as such', () => {
   assert.match(line?.text ?? '', /^Alice delegated \[erased\] to an agent/)
 })
 
+test('a story that is cut says where', () => {
+  const lines = tellStory(story(told.slice(0, 2), { cutAt: 9 }))
+  assert.deepEqual(lines.at(-1), {
+    index: 1,
+    time: start,
+    topic: 'cut',
+    text: 'the story goes on from entry 9, which is not told here',
+  })
+})
+
 test('an empty story has no lines', () => {
   assert.deepEqual(tellStory(story([])), [])
   assert.equal(printStory([]), '')

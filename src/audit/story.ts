@@ -31,6 +31,8 @@ export interface StoryInput {
   readonly opened: Opened
   /** Names of people and groups; what the entries name themselves need not be here. */
   readonly names?: Names
+  /** The first entry that is left out because the story is too long. */
+  readonly cutAt?: number
 }
 
 /** What a line is about. */
@@ -44,6 +46,7 @@ export type StoryTopic =
   | 'warning'
   | 'approval'
   | 'ended'
+  | 'cut'
   | 'not_asked'
   | 'answerable'
 
@@ -78,7 +81,7 @@ export function tellStory(input: StoryInput): StoryLine[] {
   )
   const last = input.entries.at(-1)
   if (last === undefined) return lines
-  const summary = [...notAsked(told), ...whoAnswers(told)]
+  const summary = [...whereCut(input.cutAt), ...notAsked(told), ...whoAnswers(told)]
   return [...lines, ...summary.map((l) => ({ index: last.index, time: last.entry.time, ...l }))]
 }
 
@@ -257,6 +260,11 @@ function outcomeWords(outcome: EntryOf<'call_outcome'> | undefined): string {
 function isReading(call: Call, outcome: EntryOf<'call_outcome'> | undefined): boolean {
   if (call.action.startsWith('resources/')) return true
   return call.consequential === false && outcome?.segment !== undefined
+}
+
+function whereCut(cutAt: number | undefined): Line[] {
+  if (cutAt === undefined) return []
+  return [tell('cut', `the story goes on from entry ${cutAt}, which is not told here`)]
 }
 
 /** Calls that changed something without any person having been asked about just them. */
