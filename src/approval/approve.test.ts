@@ -331,8 +331,8 @@ test('INVARIANT (approval binding): used once, whoever races', async (t) => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.constantFrom('make', 'deny', 'approve', 'ask', 'revoke', 'other'), {
-        minLength: 2,
-        maxLength: 7,
+        minLength: 3,
+        maxLength: 8,
       }),
       async (moves) => {
         const made = await testDelegation(office)
@@ -340,11 +340,13 @@ test('INVARIANT (approval binding): used once, whoever races', async (t) => {
         const asked = await approvedTest(office, binding)
         const twin = testBinding(office, made, { argumentsDigest: digestOfJson({ client: '9' }) })
         const other = await approvedTest(office, twin)
+        const third = testBinding(office, made, { argumentsDigest: digestOfJson({ client: '8' }) })
+        const waiting = must(await requestApproval(testApproval(office, third), office))
         const acts: Readonly<Record<string, () => Promise<unknown>>> = {
           make: () => makeApproved(office, asked, binding),
           other: () => makeApproved(office, other, twin),
-          deny: () => decide(office, asked, office.paul, 'deny'),
-          approve: () => decide(office, asked, office.paul),
+          deny: () => decide(office, waiting, office.paul, 'deny'),
+          approve: () => decide(office, waiting, office.paul),
           ask: () => requestApproval(testApproval(office, binding), office),
           revoke: () => revoke({ delegation: made.id }, office.alice, office),
         }
@@ -358,7 +360,7 @@ test('INVARIANT (approval binding): used once, whoever races', async (t) => {
         assert.equal(used.length, tried ? 1 : 0)
       },
     ),
-    { numRuns: 20 },
+    { numRuns: 30 },
   )
   await checkLog(office.store)
 })

@@ -155,7 +155,7 @@ const CASES: readonly (readonly [string, CallFacts, object])[] = [
     send({ to: [{ email: 'a@example.com' }], bcc: 'a@example.com' }),
     { ...ALL, sinks: false, approval: undefined, why: 'the intent does not mention `bcc`' },
   ],
-  ['an amount', pay(100), { ...ALL, detail: 2 }],
+  ['an amount', pay(100), { ...ALL, detail: 2, until: 2_000_000_000 }],
   [
     'an amount that is a text',
     pay('1e2'),

@@ -37,6 +37,8 @@ export interface Coverage {
   readonly detail?: number
   /** Who has to agree; one of a covering detail, absent where another covers without. */
   readonly approval?: { readonly by: Approver }
+  /** When the covering detail ends, in seconds: whoever admits the call compares it with the database's clock. */
+  readonly until?: number
   /** What was missing, for the record. */
   readonly why?: string
 }
@@ -48,10 +50,9 @@ export type Approver = NonNullable<McpCallDetail['approval']>['by']
 export function covers(details: readonly McpCallDetail[], call: CallFacts): Coverage {
   let nearest: Coverage = { ...NOTHING, why: `\`${call.action}\` is not granted on this server` }
   for (const [index, detail] of details.entries()) {
-    const { approval, ...coverage } = coverageOf(detail, index, call)
-    if (coverage.detail !== undefined && approval === undefined) return coverage
-    const full = approval === undefined ? coverage : { ...coverage, approval }
-    if (rank(full) > rank(nearest)) nearest = full
+    const coverage = coverageOf(detail, index, call)
+    if (coverage.detail !== undefined && coverage.approval === undefined) return coverage
+    if (rank(coverage) > rank(nearest)) nearest = coverage
   }
   return nearest
 }
@@ -85,9 +86,14 @@ function coverageOf(detail: McpCallDetail, index: number, call: CallFacts): Cove
   const met = { ...inStage, arguments: true }
   const open = firstUnmentionedSink(Object.keys(conditions), call)
   if (open !== undefined) return { ...met, why: `the intent does not mention \`${open}\`` }
-  const { approval } = detail
-  const covered = { ...met, sinks: true, detail: index }
-  return approval === undefined ? covered : { ...covered, approval }
+  const { approval, limits } = detail
+  return {
+    ...met,
+    sinks: true,
+    detail: index,
+    ...(approval !== undefined && { approval }),
+    ...(limits?.until !== undefined && { until: limits.until }),
+  }
 }
 
 /** The conditions on the arguments of one action. */

@@ -22,7 +22,7 @@ export async function databaseMilliseconds(db: Db): Promise<number> {
 export function readBranch(db: Db, id: DelegationId): Promise<Delegation[]> {
   return read(
     db,
-    sql`where d.id = ${id} or d.id = any (select unnest(b.ancestors) from delegation b where b.id = ${id})
+    sql`where d.id in (select unnest(b.ancestors || b.id) from delegation b where b.id = ${id})
         order by cardinality(d.ancestors)`,
   )
 }
