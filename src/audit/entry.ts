@@ -5,7 +5,7 @@
  * values never stand in it: they lie beside the log and the entry holds their salted digest
  * (`Sealed`), so that erasing them breaks no proof.
  *
- * `time` and the `expiresAt` of an intended call are milliseconds since the Unix epoch; every other
+ * `time` and the `expiresAt` of calls and approvals are milliseconds since the Unix epoch; every other
  * `expiresAt` is in seconds, as on the wire (RFC 7519 §2).
  *
  * Two members carry the *one instant* invariant, so that an auditor can check it from the log alone:

@@ -18,7 +18,7 @@ const requested: EntryOf<'approval_requested'> = {
   argumentsDigest: digest,
   entitled: 'grp_partners',
   shown: { sealed: digest, bytes: 10 },
-  expiresAt: 1_767_225_900,
+  expiresAt: 1_767_225_900_000,
 }
 const decided = (decision: 'approved' | 'denied'): Entry => ({
   ...common,

@@ -55,13 +55,9 @@ const PRESENCE: Readonly<Record<Extract<Actor, { type: 'person' }>['presence'], 
 /** Who answers, and in which role: `Paul, on rotation`. */
 export function answerable(accountable: Accountable): string {
   const { name, path } = accountable
-  const via = path.at(-1)?.via ?? 'person'
-  return `${printable(name)}, ${ROLES[via] ?? 'as owner'}`
-}
-
-const ROLES: Readonly<Partial<Record<Accountable['path'][number]['via'], string>>> = {
-  rotation: 'on rotation',
-  manager: 'as the manager next in line',
+  if (path.at(-1)?.via === 'manager') return `${printable(name)}, as the manager next in line`
+  // The path ends in the person; what led there says why it is they.
+  return `${printable(name)}, ${path.at(-2)?.via === 'rotation' ? 'on rotation' : 'as owner'}`
 }
 
 /** What each constraint said, in the order in which it was asked. */

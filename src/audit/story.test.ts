@@ -143,7 +143,7 @@ const told: Entry[] = [
     argumentsDigest: digest,
     entitled: 'grp_partners',
     shown: sealed({ client: 1042, warning: 'the wages field is ambiguous' }),
-    expiresAt: 1_767_225_900,
+    expiresAt: 1_767_225_900_000,
   },
   {
     v: 1,

@@ -226,7 +226,7 @@ function refused(entry: EntryOf<'call_refused'>, told: Telling): Line {
 function asked(entry: EntryOf<'approval_requested'>, told: Telling): Line {
   const entitled = named(entry.entitled, told.names)
   const shown = quoted(entry.shown, told.opened)
-  const until = instant(entry.expiresAt * 1_000)
+  const until = instant(entry.expiresAt)
   return tell(
     'approval',
     `${entry.approval} was asked of ${entitled} until ${until}, shown: ${shown}`,

@@ -13,19 +13,12 @@
 import { refuse, type Result } from '../base/result.ts'
 import { decodeEntry, type Entry } from './entry.ts'
 import { splitBundle } from './entry-bundle.ts'
+import { Finding, type LogFault } from './log-fault.ts'
 import { parseVerifierKey } from './note.ts'
 import { EntryRules } from './rules.ts'
-import {
-  edgeRoot,
-  edgeTiles,
-  perfectHash,
-  splitTile,
-  TILE_WIDTH,
-  tilePath,
-  type TilePlace,
-  type TileSource,
-} from './tile.ts'
+import { TILE_WIDTH, tilePath, type TileSource } from './tile.ts'
 import { equalHashes, Frontier, leafInput, webSha256, type Sha256 } from './tree.ts'
+import { fetchTile, verifiedLeaves } from './verified-leaves.ts'
 import { openCheckpoint, type Checkpoint, type TreeHead, type TrustedKeys } from './tree-head.ts'
 
 /** Which log to verify, and against what. */
@@ -48,25 +41,6 @@ export interface VerifiedLog {
   readonly standing: 'witnessed' | 'operator-signed only'
   /** The size of the earlier checkpoint that the log continues. */
   readonly since?: number
-}
-
-/** What is wrong with a log. `index` names the entry, `path` the resource. */
-export interface LogFault {
-  readonly reason:
-    | 'malformed_key'
-    | 'checkpoint_missing'
-    | 'checkpoint_refused'
-    | 'log_shrunk'
-    | 'log_forked'
-    | 'tile_missing'
-    | 'tile_altered'
-    | 'entry_missing'
-    | 'entry_altered'
-    | 'entry_malformed'
-    | 'rule_broken'
-  readonly index?: number
-  readonly path?: string
-  readonly message: string
 }
 
 /** What verification may be given beside the log. */
@@ -185,66 +159,6 @@ function read(bytes: Uint8Array, index: number): Entry {
   }
 }
 
-interface LeafTile {
-  readonly index: number
-  readonly hashes: readonly Uint8Array[]
-}
-
-/** The level 0 tiles in order, each after it was folded to the signed root. */
-async function* verifiedLeaves(
-  source: TileSource,
-  head: TreeHead,
-  sha256: Sha256,
-): AsyncGenerator<LeafTile> {
-  const places = edgeTiles(head.size)
-  const edge: (readonly Uint8Array[])[] = []
-  for (const place of places) edge.push(await tileHashes(source, place))
-  if (!equalHashes(await edgeRoot(edge, sha256), head.root)) {
-    const path = places.map((place) => tilePath(place)).join(' ')
-    throw new Finding('tile_altered', 'the right edge of the tree is not the one that was signed', {
-      path,
-    })
-  }
-  for (const [i, place] of places.entries()) {
-    yield* leavesBelow({ level: place.level, index: place.index, hashes: edge[i] ?? [] })
-  }
-
-  async function* leavesBelow(
-    tile: LeafTile & { readonly level: number },
-  ): AsyncGenerator<LeafTile> {
-    if (tile.level === 0) {
-      yield tile
-      return
-    }
-    for (const [offset, expected] of tile.hashes.entries()) {
-      const index = tile.index * TILE_WIDTH + offset
-      const place = { level: tile.level - 1, index, width: TILE_WIDTH }
-      const hashes = await tileHashes(source, place)
-      if (!equalHashes(await perfectHash(hashes, sha256), expected)) {
-        const first = index * TILE_WIDTH ** tile.level
-        const message = `the tile over entry ${first} and those after it is not the one that was signed`
-        throw new Finding('tile_altered', message, { path: tilePath(place) })
-      }
-      yield* leavesBelow({ ...place, hashes })
-    }
-  }
-}
-
-async function tileHashes(source: TileSource, place: TilePlace): Promise<Uint8Array[]> {
-  const path = tilePath(place)
-  const bytes = await fetchTile(source, path)
-  if (bytes === undefined) throw new Finding('tile_missing', `expected \`${path}\``, { path })
-  if (bytes.length % 32 !== 0 || splitTile(bytes).length < place.width) {
-    throw new Finding('tile_altered', `expected ${place.width} hashes in \`${path}\``, { path })
-  }
-  return splitTile(bytes).slice(0, place.width)
-}
-
-/** C2SP tlog-tiles: a partial tile may be gone once the full one is there. */
-async function fetchTile(source: TileSource, path: string): Promise<Uint8Array | undefined> {
-  return (await source(path)) ?? (await source(path.replace(/\.p\/\d+$/, '')))
-}
-
 /** Compares the roots of earlier trees with the tree that grows again, leaf by leaf. */
 class Continuation {
   readonly #frontier: Frontier
@@ -270,20 +184,6 @@ class Continuation {
       if (equalHashes(root, await this.#frontier.root())) continue
       throw new Finding('log_forked', `the first ${size} entries are not those signed earlier`)
     }
-  }
-}
-
-/** Carries the first thing that is wrong out of the walk; `verifyLog` turns it into a refusal. */
-class Finding extends Error {
-  readonly fault: LogFault
-
-  constructor(
-    reason: LogFault['reason'],
-    message: string,
-    where: { readonly index?: number; readonly path?: string } = {},
-  ) {
-    super(message)
-    this.fault = { reason, message, ...where }
   }
 }
 
