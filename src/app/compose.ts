@@ -24,10 +24,10 @@ import { KEYRING_SUBJECT, openKeyring } from '../keys/keyring.ts'
 import { loadMasterKey } from '../keys/master-key.ts'
 import { noteSigner } from '../keys/note-signer.ts'
 import { activateDefaults } from '../policy/activate.ts'
-import { openCredential } from '../registry/credential.ts'
 import { type ChangeFeed, watchChanges } from '../store/changes.ts'
 import type { Store } from '../store/store.ts'
 import { tokenMemory } from '../token/token-memory.ts'
+import { sealedCredentials } from '../upstream/credential.ts'
 import { openUpstreams } from '../upstream/upstreams.ts'
 import { AgentSockets } from './agent-sockets.ts'
 import type { Configuration } from './configuration.ts'
@@ -98,8 +98,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     protectedPaths: [home],
     own: { issuer, ports: [ground.port] },
     client: { name: 'behalf', version },
-    credential: (name, server) =>
-      store.snapshot((tx) => openCredential(tx, server, name, { masterKey })),
+    credential: sealedCredentials({ store, masterKey }),
     listChanged: (id) => drift.look(id),
   })
   const instance = openInstance(join(home, 'instance.json'), { random })

@@ -135,7 +135,7 @@ export async function requestApproval(
         call: made.call,
         entitled: made.entitled,
         shown: await env.vault.seal(tx, shown, { subject: person }),
-        expiresAt: made.expiresAt,
+        expiresAt: Math.floor(made.expiresAt / 1_000),
       },
     ])
     return ok(made)

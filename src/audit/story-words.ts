@@ -55,9 +55,14 @@ const PRESENCE: Readonly<Record<Extract<Actor, { type: 'person' }>['presence'], 
 /** Who answers, and in which role: `Paul, on rotation`. */
 export function answerable(accountable: Accountable): string {
   const { name, path } = accountable
-  if (path.at(-1)?.via === 'manager') return `${printable(name)}, as the manager next in line`
   // The path ends in the person; what led there says why it is they.
-  return `${printable(name)}, ${path.at(-2)?.via === 'rotation' ? 'on rotation' : 'as owner'}`
+  const via = path.findLast((step) => step.via !== 'person')?.via
+  return `${printable(name)}, ${(via && ROLES[via]) ?? 'as owner'}`
+}
+
+const ROLES: Readonly<Partial<Record<Accountable['path'][number]['via'], string>>> = {
+  rotation: 'on rotation',
+  manager: 'as the manager next in line',
 }
 
 /** What each constraint said, in the order in which it was asked. */

@@ -8,7 +8,7 @@
 
 import type { JsonObject } from '../base/canonical-json.ts'
 import { type Action, actionOf, classify } from '../mcp/actions.ts'
-import { type Era, LEGACY, readEra } from '../mcp/era.ts'
+import { type Era, LEGACY, MODERN, readEra } from '../mcp/era.ts'
 import {
   errorText,
   type Message,
@@ -16,6 +16,7 @@ import {
   type RequestId,
   resultText,
 } from '../mcp/message.ts'
+import { parameterMismatch } from '../mcp/parameter-headers.ts'
 import { errorFor } from '../mcp/refusals.ts'
 import {
   adaptResult,
@@ -25,6 +26,7 @@ import {
   type ServerInfo,
 } from '../mcp/results.ts'
 import { parseStrictJson } from '../mcp/strict-json.ts'
+import { definitionKey } from '../registry/server.ts'
 import {
   authenticateToken,
   type AuthenticateEnv,
@@ -177,6 +179,14 @@ async function call(
     return request.server === undefined
       ? refuse(message.id, unknownReason(action.value), era)
       : transportError('unknown_server')
+  }
+  const { target } = routed.action
+  const definition = routed.server.server.definitions.get(definitionKey('tool', target.name))
+  // SEP-2243: what routed the request on its way here read these headers instead of the body.
+  if (era === MODERN && target.kind === 'tool') {
+    const inputSchema = definition?.value['inputSchema']
+    const disagreeing = parameterMismatch(inputSchema, routed.action.arguments, request.headers)
+    if (disagreeing !== undefined) return refuse(message.id, 'header_mismatch', era)
   }
   const outcome = await handleCall(
     {

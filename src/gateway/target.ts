@@ -10,7 +10,9 @@ import type { Digest } from '../base/bytes.ts'
 import type { JsonObject } from '../base/canonical-json.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import type { ResourceFacts } from '../decision/facts.ts'
+import { checkSinks } from '../mcp/canonical.ts'
 import { isObject } from '../mcp/message.ts'
+import { conformsToPrompt } from '../mcp/prompt.ts'
 import { conforms } from '../mcp/schema.ts'
 import {
   type Definition,
@@ -40,13 +42,7 @@ export function findTarget({ server, action }: Pick<Call, 'server' | 'action'>):
   if (kind === 'resource') return ok(resourceTarget(server, name))
   const definition = server.definitions.get(definitionKey(kind, name))
   if (definition === undefined) return refuse({ reason: `unknown_${kind}` })
-  if (kind === 'prompt')
-    return ok({
-      resource: promptFacts(server, name),
-      definition,
-      digest: definition.digest,
-      systemFields: [],
-    })
+  if (kind === 'prompt') return promptTarget(server, definition, action.arguments)
   return toolTarget(server, definition, action.arguments)
 }
 
@@ -92,6 +88,14 @@ function resourceTarget(server: Server, uri: string): Target {
   }
 }
 
+function promptTarget(server: Server, definition: Definition, args: JsonObject): Result<Target> {
+  const conforming = conformsToPrompt(args, definition.value)
+  if (!conforming.ok)
+    return refuse({ reason: 'arguments_invalid', message: conforming.error.message })
+  const { name, digest } = definition
+  return ok({ resource: promptFacts(server, name), definition, digest, systemFields: [] })
+}
+
 function toolTarget(server: Server, definition: Definition, args: JsonObject): Result<Target> {
   const { name, value, digest } = definition
   const tool = server.tools.get(name)
@@ -101,6 +105,9 @@ function toolTarget(server: Server, definition: Definition, args: JsonObject): R
   const conforming = conforms(args, isObject(inputSchema) ? inputSchema : { type: 'object' })
   if (!conforming.ok)
     return refuse({ reason: 'arguments_invalid', message: conforming.error.message })
+  // What a sink reaches must have one reading, or the decision is about another thing than the server does.
+  const canonical = checkSinks(args, tool.sinks)
+  if (!canonical.ok) return canonical
   return ok({
     resource,
     definition,
