@@ -11,8 +11,7 @@
 import * as z from 'zod'
 import type { Json } from '../base/canonical-json.ts'
 import { type Result, ok, refuse } from '../base/result.ts'
-import type { Session } from '../people/session.ts'
-import { personActor } from '../people/session.ts'
+import { personActor, type Session } from '../people/session.ts'
 import { findServer } from '../registry/server-store.ts'
 import type { Tx } from '../store/store.ts'
 import { type AskerRefusal, checkAsker } from './asker.ts'
@@ -25,7 +24,7 @@ import {
   partySchema,
   stagesSchema,
 } from './delegation.ts'
-import { type McpCallDetail, parseDetails } from './intent.ts'
+import { firstIssue, type McpCallDetail, parseDetails } from './intent.ts'
 import {
   checkDelegate,
   checkParties,
@@ -90,8 +89,7 @@ export async function delegate(
 ): Promise<Result<Delegation, DelegationRefusal>> {
   const { details: stated, ...rest } = request
   const terms = requestSchema.safeParse(rest)
-  if (!terms.success)
-    return refuse({ reason: 'invalid_request', message: z.prettifyError(terms.error) })
+  if (!terms.success) return refuse({ reason: 'invalid_request', message: firstIssue(terms.error) })
   const details = parseDetails(stated)
   if (!details.ok) return details
   const stagesKnown = checkStages(details.value, terms.data.stages)

@@ -267,3 +267,15 @@ test('a sub-delegation and the end of its parent never wait for each other', asy
     assert.equal(entries.at(-1)?.kind, 'delegation_revoked')
   }
 })
+
+test('a reason that no entry can hold is refused', async (t) => {
+  const office = await openTestOffice(t)
+  const { id } = await testDelegation(office)
+  const reason = 'x'.repeat(2_001)
+  for (const what of [suspend, revoke]) {
+    const result = await what({ delegation: id, reason }, office.alice, office)
+    assert.equal(outcome(result, 'state'), 'reason_too_long')
+  }
+  const held = await revoke({ delegation: id, reason: reason.slice(1) }, office.alice, office)
+  assert.equal(outcome(held, 'state'), 'revoked')
+})

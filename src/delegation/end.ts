@@ -2,8 +2,8 @@
  * How a delegation ends, or stops for a while: `suspend`, `resume`, `complete`, `revoke`.
  *
  * Each marks one row, whatever hangs below it: what is below no longer stands (`standing.ts`). Stopping
- * is for the delegator, for whoever answers for the agent, and for administrators; only who could have
- * stopped it lets it go on, and never over the head of an administrator who suspended it.
+ * is for the delegator, for whoever answers for the agent, and for administrators. Whoever suspended it
+ * lets it go on, or an administrator; so nobody goes over the head of who stopped it.
  */
 
 import { append } from '../audit/append.ts'
@@ -21,7 +21,7 @@ import { findDelegation, lockDelegation, setState, suspendedBy } from './delegat
 /** Why a delegation did not change its state. */
 export type EndRefusal =
   | AskerRefusal
-  | { readonly reason: 'unknown_delegation' | 'not_entitled' }
+  | { readonly reason: 'unknown_delegation' | 'not_entitled' | 'reason_too_long' }
   | { readonly reason: 'wrong_state'; readonly state: Delegation['state'] }
 
 interface Env {
@@ -32,8 +32,11 @@ interface Env {
 /** Which delegation, and why, for the record. */
 export interface EndRequest {
   readonly delegation: DelegationId
+  /** At most 2,000 characters. */
   readonly reason?: string
 }
+
+const MAX_REASON = 2_000
 
 /** Stops an active delegation, and all below it, until it is resumed. */
 export function suspend(
@@ -115,6 +118,7 @@ async function change(
   env: Env,
   { from, to, entry }: Change,
 ): Promise<Result<Delegation, EndRefusal>> {
+  if ((request.reason ?? '').length > MAX_REASON) return refuse({ reason: 'reason_too_long' })
   return await env.store.transaction(async (tx) => {
     await lockDelegation(tx, request.delegation)
     const now = await checkAsker(tx, session)

@@ -136,15 +136,20 @@ export function parseDetails(
     return refuse({ reason: 'invalid_authorization_details', message: hidden })
   const parsed = details.safeParse(value)
   if (!parsed.success) {
-    const [issue] = parsed.error.issues
-    const message = `at \`${issue?.path.join('.') ?? ''}\`: ${issue?.message ?? 'not understood'}`
-    return refuse({ reason: 'invalid_authorization_details', message: message.slice(0, 500) })
+    return refuse({ reason: 'invalid_authorization_details', message: firstIssue(parsed.error) })
   }
   if (Buffer.byteLength(canonicalJson(parsed.data)) > MAX_DETAILS_BYTES) {
     const message = `expected details of at most ${MAX_DETAILS_BYTES} bytes`
     return refuse({ reason: 'invalid_authorization_details', message })
   }
   return ok(parsed.data)
+}
+
+/** One line on the first thing that was not understood, and where it stands. */
+export function firstIssue({ issues }: z.ZodError): string {
+  const [issue] = issues
+  const where = issue?.path.join('.') ?? ''
+  return `at \`${where}\`: ${issue?.message ?? 'not understood'}`.slice(0, 500)
 }
 
 /**

@@ -6,7 +6,6 @@
  * say in.
  */
 
-import * as z from 'zod'
 import { lockHead } from '../audit/append.ts'
 import type { Actor } from '../audit/entry.ts'
 import type { Json } from '../base/canonical-json.ts'
@@ -17,7 +16,7 @@ import type { Tx } from '../store/store.ts'
 import { approversOf, checkStages, type DelegationRefusal, termsSchema } from './delegate.ts'
 import { type Delegate, type Delegation, type DelegationId, MAX_DEPTH } from './delegation.ts'
 import { countBelow, databaseMilliseconds } from './delegation-store.ts'
-import { parseDetails } from './intent.ts'
+import { firstIssue, parseDetails } from './intent.ts'
 import { checkDelegate, checkParties, type IssueEnv, issueDelegation } from './issue.ts'
 import { contains, type Wider } from './narrowing.ts'
 import { type InvalidDelegation, verifyTree } from './signed-delegation.ts'
@@ -60,8 +59,7 @@ export async function subDelegate(
 ): Promise<Result<Delegation, SubDelegationRefusal>> {
   const { details: stated, ...rest } = request
   const terms = requestSchema.safeParse(rest)
-  if (!terms.success)
-    return refuse({ reason: 'invalid_request', message: z.prettifyError(terms.error) })
+  if (!terms.success) return refuse({ reason: 'invalid_request', message: firstIssue(terms.error) })
   const details = parseDetails(stated)
   if (!details.ok) return details
 
