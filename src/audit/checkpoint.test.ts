@@ -147,6 +147,26 @@ test('a database that was restored behind the mark is not signed on', async (t) 
   assert.equal(await turn({ ...same, highWater: log.highWater }), 'signed 10')
 })
 
+test('a long log is signed in steps, and never below what was signed', async (t) => {
+  const log = await openTestLog(t)
+  await sql`
+    with e as (select i, convert_to('entry ' || i, 'UTF8') as entry from generate_series(0, 69999) i)
+    insert into log_entry (index, entry, leaf_hash, kind)
+    select i, entry, sha256('\\x00'::bytea || entry), 'test' from e`.execute(log.store.db)
+  await sql`update log_head set size = 70000`.execute(log.store.db)
+  const first = await signCheckpoint(log)
+  assert.equal(first.ok && first.value.outcome === 'signed' && first.value.behind, true)
+  assert.equal((await latestCheckpoint(log.store.db))?.size, 65_536)
+  assert.equal(await turn(log), 'signed 70000')
+  const root = (await latestCheckpoint(log.store.db))?.root
+  // What is kept of the tree is lost; the mark is not.
+  await sql`delete from log_checkpoint`.execute(log.store.db)
+  await sql`delete from log_tile`.execute(log.store.db)
+  assert.equal(await turn(log), 'signed 70000')
+  assert.deepEqual((await latestCheckpoint(log.store.db))?.root, root)
+  assert.equal((await log.highWater.read())?.size, 70_000)
+})
+
 test('two replicas take turns and never sign a smaller or another tree', async (t) => {
   const log = await openTestLog(t)
   const store = await openStore({

@@ -15,7 +15,7 @@ import { ok, refuse, type Result } from '../base/result.ts'
 import type { Store, Tx } from '../store/store.ts'
 import type { HighWaterMark } from './high-water-mark.ts'
 import { signNote, type NoteSigner } from './note.ts'
-import { edgeRoot, growTree, type GrowingTree } from './tile.ts'
+import { edgeRoot, growTree, type GrowingTree, type Tile } from './tile.ts'
 import { equalHashes } from './tree.ts'
 import { formatTreeHead, type TreeHead } from './tree-head.ts'
 import {
@@ -87,18 +87,15 @@ export async function runCheckpointer(
 export function signCheckpoint(env: CheckpointEnv): Promise<Result<Turn, LogRefusal>> {
   return env.store.transaction(async (tx) => {
     if (!(await takeTurn(tx))) return ok({ outcome: 'busy' })
-    const last = await latestCheckpoint(tx)
-    // Read after the lock, so that it is not smaller than what another replica signed.
-    const size = await committedSize(tx)
-    const tree = await continuation({ tx, last, size, env })
-    if (!tree.ok) return tree
+    const standing = await findStanding(tx, env)
+    if (!standing.ok) return standing
+    const { last, mark, size, tree } = standing.value
     if (size === last?.size) return ok({ outcome: 'current' })
 
-    const target = Math.min(size, tree.value.size + MOST_LEAVES)
-    const leaves = await leafHashes(tx, tree.value.size, target)
-    const grown = await growTree(tree.value, leaves, sha256)
-    const head = { size: target, root: await rootOfTree(grown.tree) }
-    await writeTiles(tx, grown.tiles)
+    // Never below the mark: a smaller tree than one that was signed is not signed, even if it is a prefix.
+    const target = Math.min(size, Math.max(mark?.size ?? 0, tree.size + MOST_LEAVES))
+    const grown = await grow(tx, tree, target, (tiles) => writeTiles(tx, tiles))
+    const head = { size: target, root: await rootOfTree(grown) }
     // INVARIANT (append only): the mark is durable before the signature exists, so no signature is ever
     // ahead of it. It names committed entries only: a turn that is lost is signed the same again.
     await env.highWater.raise(head)
@@ -116,9 +113,10 @@ export function checkHighWater(
   env: Pick<CheckpointEnv, 'store' | 'highWater'>,
 ): Promise<Result<undefined, LogRefusal>> {
   return env.store.transaction(async (tx) => {
-    const last = await latestCheckpoint(tx)
-    const tree = await continuation({ tx, last, size: await committedSize(tx), env })
-    return tree.ok ? ok() : tree
+    // Waits for its turn, so that no replica raises the mark while the rows are being read.
+    await sql`select pg_advisory_xact_lock(${TURN_LOCK})`.execute(tx)
+    const standing = await findStanding(tx, env)
+    return standing.ok ? ok() : standing
   })
 }
 
@@ -128,45 +126,57 @@ async function takeTurn(tx: Tx): Promise<boolean> {
   return rows[0]?.mine === true
 }
 
+/** Where the log stands: it continues all that was signed. */
 interface Standing {
-  readonly tx: Tx
   readonly last: TreeHead | undefined
+  readonly mark: TreeHead | undefined
   /** Entries that were committed. */
   readonly size: number
-  readonly env: Pick<CheckpointEnv, 'highWater'>
+  /** The tree of the last checkpoint. */
+  readonly tree: GrowingTree
 }
 
-/** The tree of the last checkpoint, if it and the committed entries continue all that was signed. */
-async function continuation(standing: Standing): Promise<Result<GrowingTree, LogRefusal>> {
-  const { tx, last, size, env } = standing
+async function findStanding(
+  tx: Tx,
+  env: Pick<CheckpointEnv, 'highWater'>,
+): Promise<Result<Standing, LogRefusal>> {
+  const last = await latestCheckpoint(tx)
   const mark = await env.highWater.read()
+  const size = await committedSize(tx)
   const signed = Math.max(last?.size ?? 0, mark?.size ?? 0)
   if (size < signed) {
     return refuse({ reason: 'log_behind', message: `expected ${signed} entries, got ${size}` })
   }
   const tree = await loadTree(tx, last?.size ?? 0)
   if (tree === undefined || (last && !(await hasRoot(tree, last)))) {
-    return refuse({
-      reason: 'log_forked',
-      message: 'the tiles are not those that were signed last',
-    })
-  }
-  if (mark === undefined) return ok(tree)
-  const marked = await treeAt(tx, tree, mark.size)
-  if (marked === undefined || !(await hasRoot(marked, mark))) {
-    const message = `the first ${mark.size} entries are not those that were signed`
+    const message = 'the tiles are not those that were signed last'
     return refuse({ reason: 'log_forked', message })
   }
-  return ok(tree)
+  if (mark !== undefined) {
+    // A prefix of the tree that was signed last, or one that committed entries lead to.
+    const marked =
+      mark.size < tree.size ? await loadTree(tx, mark.size) : await grow(tx, tree, mark.size)
+    if (marked === undefined || !(await hasRoot(marked, mark))) {
+      const message = `the first ${mark.size} entries are not those that were signed`
+      return refuse({ reason: 'log_forked', message })
+    }
+  }
+  return ok({ last, mark, size, tree })
 }
 
-/** The tree at another size: a prefix of the signed one, or one that committed entries lead to. */
-async function treeAt(tx: Tx, from: GrowingTree, size: number): Promise<GrowingTree | undefined> {
-  if (size < from.size) return loadTree(tx, size)
-  let tree = from
+/** The tree extended by committed entries to `size`, in steps that bound memory. */
+async function grow(
+  tx: Tx,
+  start: GrowingTree,
+  size: number,
+  onTiles?: (tiles: readonly Tile[]) => Promise<void>,
+): Promise<GrowingTree> {
+  let tree = start
   while (tree.size < size) {
     const leaves = await leafHashes(tx, tree.size, Math.min(size, tree.size + MOST_LEAVES))
-    tree = (await growTree(tree, leaves, sha256)).tree
+    const grown = await growTree(tree, leaves, sha256)
+    await onTiles?.(grown.tiles)
+    tree = grown.tree
   }
   return tree
 }

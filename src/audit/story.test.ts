@@ -24,7 +24,8 @@ const accountable = {
   path: [
     { via: 'archetype', subject: 'archetype:tax-preparer' },
     { via: 'rotation', subject: 'grp_partners' },
-  ] as { via: 'archetype' | 'rotation'; subject: string }[],
+    { via: 'person', subject: 'per_paul' },
+  ] as { via: 'archetype' | 'rotation' | 'person'; subject: string }[],
 }
 const verdicts = (intent: Verdict['effect'], reason?: string): Verdict[] => [
   {
@@ -189,7 +190,7 @@ const EXPECTED = ` 0  2026-01-01T00:00:00Z  delegated   Alice delegated “prepa
 11  2026-01-01T00:00:00Z  effect      agent agt_1 tried tools/call:file_return on tax in stage draft, approved by apr_1: let through, its outcome is unknown; agent (agent agt_1): permit by preparer-reads; person (Alice): permit; intent (dlg_1): permit
 13  2026-01-01T00:01:00Z  ended       Alice completed dlg_1
 13  2026-01-01T00:01:00Z  not asked   no person was asked for a judgement before tools/call:create_draft on tax (entry 7): the intent let it through
-13  2026-01-01T00:01:00Z  answerable  Paul, on rotation, answers for agent agt_1 (archetype tax-preparer → rotation the partners)
+13  2026-01-01T00:01:00Z  answerable  Paul, on rotation, answers for agent agt_1 (archetype tax-preparer → rotation the partners → person Paul)
 `
 
 test('lines carry what they are told from', () => {
