@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { sha256 } from '../base/bytes.ts'
+import { FakeClock } from '../base/clock.ts'
 import { silentDiagnostics } from '../base/diagnostics.ts'
 import { must } from '../base/result.ts'
 import type { Store } from '../store/store.ts'
@@ -331,11 +332,16 @@ test('checkpoints older than an hour are let go, but for the last that was witne
     if (size % 2 === 0) continue
     const note =
       kept.note + (await signatureLine(kept.note.slice(0, kept.note.indexOf('\n\n') + 1), witness))
-    const add = (text: string): Promise<number> =>
-      log.store.transaction((tx) => recordCosignatures(tx, text, trusted))
+    const add = (cosigned: string): Promise<number> =>
+      log.store.transaction((tx) => recordCosignatures(tx, cosigned, trusted))
     assert.equal(await add(kept.note), 0)
     assert.equal(await add(note), 1)
     assert.equal(await add(note), 0)
+    const again = await signatureLine(
+      text,
+      await witnessSigner('witness.example', testKey('witness'), new FakeClock(1_000)),
+    )
+    assert.equal(await add(kept.note + again), 0)
     assert.equal(await add(note.replace('witness', 'witless')), 0)
   }
   await log.clock.advance(3_600_001)
@@ -346,6 +352,27 @@ test('checkpoints older than an hour are let go, but for the last that was witne
   }>`select size from log_checkpoint order by size`.execute(log.store.db)
   assert.deepEqual(rows, [{ size: 3 }, { size: 5 }])
   assert.equal((await latestCheckpoint(log.store.db, 'witnessed'))?.size, 3)
+})
+
+test('a checkpoint takes as many cosignatures as every reader must be able to read', async (t) => {
+  const log = await openTestLog(t)
+  await turn(log)
+  const kept = await latestCheckpoint(log.store.db)
+  assert.ok(kept)
+  const text = kept.note.slice(0, kept.note.indexOf('\n\n') + 1)
+  const logVerifier = must(await parseVerifierKey(log.vkey))
+  const added: number[] = []
+  for (let i = 0; i < 17; i++) {
+    const name = `witness.example/${i}`
+    const key = must(await parseVerifierKey(await verifierKeyOf(name, 'witness', testKey(name))))
+    const line = await signatureLine(text, await witnessSigner(name, testKey(name), log.clock))
+    const trusted = { log: logVerifier, witnesses: [key] }
+    added.push(
+      await log.store.transaction((tx) => recordCosignatures(tx, kept.note + line, trusted)),
+    )
+  }
+  assert.deepEqual(added, [...Array.from({ length: 15 }, () => 1), 0, 0])
+  assert.equal(await verdict(log), '0 verified')
 })
 
 test('receipts come with the witness where one saw the entry, and verify offline', async (t) => {

@@ -84,7 +84,8 @@ test('calls that nobody knows the outcome of', async (t) => {
   const { store } = await written(t)
   assert.deepEqual(indexes(await callsWithoutOutcome(store.db, 9)), [5, 8])
   assert.deepEqual(indexes(await callsWithoutOutcome(store.db, 8)), [5])
-  assert.deepEqual(indexes(await callsWithoutOutcome(store.db, 9, 1)), [5])
+  assert.deepEqual(indexes(await callsWithoutOutcome(store.db, 9, { limit: 1 })), [5])
+  assert.deepEqual(indexes(await callsWithoutOutcome(store.db, 9, { from: 6 })), [8])
   await store.transaction((tx) =>
     append(tx, [testOutcome('b', 5, { delegation: 'dlg_4', outcome: 'unknown' })]),
   )

@@ -59,19 +59,19 @@ export async function entriesOfDelegations(
 
 /**
  * Calls that were intended before the entry `before` and whose outcome is not in the log: made or not,
- * nobody knows. At most `limit`, the oldest first.
+ * nobody knows. The oldest first, from `from` on, at most `limit`.
  */
 export async function callsWithoutOutcome(
   db: Db,
   before: number,
-  limit = 1_000,
+  range: { readonly from?: number; readonly limit?: number } = {},
 ): Promise<PlacedEntry<EntryOf<'call_intended'>>[]> {
   const entries = placed(
     await sql<Row>`
       select i.index, i.entry from log_entry i
-      where i.kind = 'call_intended' and i.index < ${before}
+      where i.kind = 'call_intended' and i.index >= ${range.from ?? 0} and i.index < ${before}
         and not exists (select from log_entry o where o.outcome_of = i.index)
-      order by i.index limit ${limit}`.execute(db),
+      order by i.index limit ${range.limit ?? 1_000}`.execute(db),
   )
   return entries.filter((e): e is PlacedEntry<EntryOf<'call_intended'>> => isIntended(e.entry))
 }

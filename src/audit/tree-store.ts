@@ -97,9 +97,13 @@ export async function writeCheckpoint(
     `.execute(tx)
 }
 
+/** More would make the note too long to be read. C2SP signed-note: at least 16 must be. */
+const MOST_COSIGNATURES = 15
+
 /**
- * Adds the cosignatures that `note` carries to the checkpoint that it is about, if they are by trusted
- * witnesses and not there yet. Returns how many were added; none if the checkpoint is no longer kept.
+ * Adds the cosignatures that `note` carries to the checkpoint that it is about: one for each trusted
+ * witness that has none there yet. Returns how many were added; none if the checkpoint is not kept any
+ * more or has as many as it can carry.
  */
 export async function recordCosignatures(
   tx: Tx,
@@ -114,7 +118,12 @@ export async function recordCosignatures(
     where size = ${size} for update`.execute(tx)
   const kept = rows[0]
   if (kept === undefined || !kept.note.startsWith(`${text}\n`)) return 0
-  const fresh = cosignatures.filter(({ line }) => !kept.cosignatures.includes(line))
+  const known = await openCheckpoint(fullNote(kept), trusted)
+  const already = known.ok ? known.value.cosignatures.map(({ witness }) => witness) : []
+  const free = MOST_COSIGNATURES - (kept.cosignatures.split('\n').length - 1)
+  const fresh = cosignatures
+    .filter(({ witness }) => !already.includes(witness))
+    .slice(0, Math.max(free, 0))
   if (fresh.length === 0) return 0
   await sql`
     update log_checkpoint set cosignatures = cosignatures || ${fresh.map((c) => c.line).join('')}
