@@ -29,8 +29,9 @@ export function startAgent(environment: Readonly<Record<string, string>>): Agent
     if (attempt.what === 'done') waiting.shift()?.resolve(said.splice(0))
     else said.push(attempt)
   })
-  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  void closed.then(() => {
+  const { promise: closed, resolve: end } = Promise.withResolvers<void>()
+  child.once('close', () => {
+    end()
     for (const waiter of waiting.splice(0)) waiter.reject(new Error('the agent ended'))
   })
   return {

@@ -81,7 +81,7 @@ async function startOffice(
       port: Number(values.port),
       flags: ['--trust-domain', 'acme.example'],
     })
-    undo.push(server.stop)
+    undo.push(() => server.stop())
     return server
   }
   const server = await begin()

@@ -152,9 +152,12 @@ const TAX_ENGINE: readonly Review[] = [
   { name: 'status', class: 'read', consequential: false },
 ]
 
+/** The program of a server that comes from npm. */
+function program(name: string): string {
+  return join(modules, '@modelcontextprotocol', name, 'dist/index.js')
+}
+
 async function registerServers(administrator: Client, place: Place): Promise<void> {
-  const program = (name: string): string =>
-    join(modules, '@modelcontextprotocol', name, 'dist/index.js')
   await register(
     administrator,
     {

@@ -3,27 +3,14 @@
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import pg from 'pg'
 import type { Output } from '../../src/api/operations.ts'
 import type { Client } from '../../src/client/client.ts'
-import { systemClock } from '../../src/base/clock.ts'
-import { silentDiagnostics } from '../../src/base/diagnostics.ts'
-import { startEmbeddedPostgres } from '../../src/store/embedded.ts'
 import type { Attempt } from './agent.ts'
 import { type AgentProcess, startAgent } from './agent-process.ts'
-import { must, type Office, type Place } from './office.ts'
+import { must, type Place } from './office.ts'
+import type { Setting, Stage } from './stage.ts'
 import type { StepOutcome, Teller } from './teller.ts'
-
-/** Where the story plays. */
-export interface Stage {
-  readonly office: Office
-  readonly place: Place
-  /** The tax engine of the "before": nobody stands between the agent and it. */
-  readonly before: string
-  readonly home: string
-  /** Somebody's own agent instead of the scripted one. */
-  readonly ownAgent?: string
-}
+import { command, verifyLog } from './verification.ts'
 
 type Delegation = Output<'delegate'>
 
@@ -94,13 +81,8 @@ export async function playStory(stage: Stage, teller: Teller): Promise<boolean> 
   teller.detail(story.text)
 
   teller.heading('10 The log, verified from its tiles alone')
-  await verify(checkpoint, { stage, teller })
+  await verifyLog(checkpoint, { stage, teller })
   return teller.asTold
-}
-
-interface Setting {
-  readonly stage: Stage
-  readonly teller: Teller
 }
 
 async function before(stage: Stage, teller: Teller): Promise<void> {
@@ -279,7 +261,7 @@ class Attempts {
     this.#from = (entries.at(-1)?.index ?? this.#from - 1) + 1
     const deciding = new Set(['call_intended', 'call_refused', 'list_served'])
     return entries
-      .filter(({ entry }) => deciding.has(String(entry['kind'])))
+      .filter(({ entry }) => deciding.has(entry['kind'] as string))
       .map(({ index }) => index)
   }
 }
@@ -341,13 +323,19 @@ async function draftAndFile(
     { outcome: 'approved' },
   )
 
-  await attempts.expect('file-altered', '7f', 'the same with one digit changed', [
-    { outcome: 'approval_required' },
-  ])
+  await attempts.expect(
+    'file-altered',
+    '7f',
+    'the approved call with one digit changed: the yes is not for it',
+    [{ outcome: 'approval_required' }],
+  )
   await attempts.expect('file', '7g', 'the approved call goes through, once', [
     { outcome: 'permit' },
   ])
   await attempts.expect('file-again', '7h', 'the same call again', [
+    { outcome: 'deny', constraint: 'intent' },
+  ])
+  await attempts.expect('file-altered', '7i', 'the call with one digit changed', [
     { outcome: 'deny', constraint: 'intent' },
   ])
 }
@@ -375,90 +363,6 @@ async function revoked({ stage, teller }: Setting): Promise<void> {
     { outcome: 'deny' },
   )
   await agent.stop()
-}
-
-async function verify(checkpoint: string, { stage, teller }: Setting): Promise<void> {
-  // A checkpoint follows an entry within a second.
-  await systemClock.sleep(1_200)
-  const whole = await command(['log', 'verify', '--since', checkpoint], stage)
-  teller.step(
-    {
-      step: '10a',
-      title: 'behalf log verify --since checkpoint.before',
-      outcome: whole.status === 0 ? 'ok' : 'failed',
-    },
-    { outcome: 'ok' },
-  )
-  teller.detail(whole.output)
-
-  const altered = await withAlteredRow(stage, () => command(['log', 'verify'], stage))
-  const named = altered.status === 1 && altered.output.includes('entry_altered')
-  teller.step(
-    {
-      step: '10b',
-      title: 'one row in Postgres is altered, and verification fails',
-      outcome: named ? 'deny' : 'failed',
-      reason: altered.output.trim(),
-    },
-    { outcome: 'deny' },
-  )
-  const restored = await command(['log', 'verify'], stage)
-  teller.step(
-    { step: '10c', title: 'the row is put back', outcome: restored.status === 0 ? 'ok' : 'failed' },
-    { outcome: 'ok' },
-  )
-}
-
-/** Runs `work` while a byte of one entry is another. */
-async function withAlteredRow<T>({ home }: Stage, work: () => Promise<T>): Promise<T> {
-  const embedded =
-    process.env['DATABASE_URL'] === undefined
-      ? await startEmbeddedPostgres({
-          folder: join(home, 'installation/postgres'),
-          clock: systemClock,
-          diagnostics: silentDiagnostics,
-        })
-      : undefined
-  const client = new pg.Client({ connectionString: embedded?.url ?? process.env['DATABASE_URL'] })
-  await client.connect()
-  try {
-    const { rows } = await client.query<{ index: string; entry: Buffer }>(
-      `select index, entry from log_entry where kind = 'approval_decided' order by index desc limit 1`,
-    )
-    const [row] = rows
-    if (row === undefined) throw new Error('expected an approval in the log')
-    const forged = Buffer.from(row.entry.toString('utf8').replace('approved', 'improved'))
-    await client.query('update log_entry set entry = $1 where index = $2', [forged, row.index])
-    try {
-      return await work()
-    } finally {
-      await client.query('update log_entry set entry = $1 where index = $2', [row.entry, row.index])
-    }
-  } finally {
-    await client.end()
-    await embedded?.stop()
-  }
-}
-
-/** The command line, as the administrator. */
-async function command(
-  args: readonly string[],
-  { place, office }: Stage,
-): Promise<{ status: number; output: string }> {
-  const child = spawn(join(import.meta.dirname, '../../bin/behalf'), args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      BEHALF_URL: place.url,
-      BEHALF_SESSION: office.sessions['administrator'] ?? '',
-    },
-  })
-  const out: Buffer[] = []
-  child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
-  child.stderr.on('data', (chunk: Buffer) => out.push(chunk))
-  const { promise, resolve } = Promise.withResolvers<number>()
-  child.once('close', (code) => resolve(code ?? -1))
-  return { status: await promise, output: Buffer.concat(out).toString('utf8') }
 }
 
 /** Somebody's own agent: it gets the job and acts; the log says what came of it. */

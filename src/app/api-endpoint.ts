@@ -9,7 +9,7 @@
 import { append } from '../audit/append.ts'
 import { administrationResource } from '../token/resource.ts'
 import { authenticateToken, type Caller } from '../token/authenticate-token.ts'
-import { type Json } from '../base/canonical-json.ts'
+import type { Json, JsonObject } from '../base/canonical-json.ts'
 import { nowSeconds } from '../base/clock.ts'
 import { ok, refuse, type Refusal, type Result } from '../base/result.ts'
 import type { Operation } from '../api/operation.ts'
@@ -137,7 +137,7 @@ function readInput(request: HttpRequest, row: Operation): Result<unknown> {
     if (typeof body.value !== 'object' || body.value === null || Array.isArray(body.value)) {
       return refuse({ reason: 'invalid_request', message: 'expected a JSON object' })
     }
-    given = { ...body.value }
+    given = { ...(body.value as JsonObject) }
   }
   const parsed = row.input.safeParse({ ...given, ...request.parameters })
   if (parsed.success) return ok(parsed.data)

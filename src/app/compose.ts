@@ -33,7 +33,7 @@ import { AgentSockets } from './agent-sockets.ts'
 import type { Configuration } from './configuration.ts'
 import { DriftWatch } from './drift-watch.ts'
 import type { Installation } from './installation.ts'
-import { MetricsPage } from './metrics.ts'
+import type { MetricsPage } from './metrics.ts'
 import { openInstance } from './instance.ts'
 import { version } from './version.ts'
 
@@ -127,8 +127,23 @@ export async function compose(ground: Ground): Promise<Composed> {
 
   const installation: Installation = {
     ...memory,
-    ...{ store, clock, random, diagnostics, vault, keyring, masterKey, issuer, trustDomain },
-    ...{ logSigner, upstreams, sockets, feed, metrics, facts, servers, approvals },
+    store,
+    clock,
+    random,
+    diagnostics,
+    vault,
+    keyring,
+    masterKey,
+    issuer,
+    trustDomain,
+    logSigner,
+    upstreams,
+    sockets,
+    feed,
+    metrics,
+    facts,
+    servers,
+    approvals,
     logKey: await verifierKeyOf(logSigner.name, 'log', logKey.publicKey),
     admissions: new Admissions({ store, vault }),
     nextCall: instance.nextCall,

@@ -16,6 +16,16 @@ import { migrations as token } from '../token/migrations.ts'
 
 /** Every step of every room. */
 export const allMigrations: readonly Migration[] = [
-  ...[...store, ...audit, ...keys, ...people, ...accountability, ...identity],
-  ...[...registry, ...policy, ...delegation, ...approval, ...token, ...channel],
+  ...store,
+  ...audit,
+  ...keys,
+  ...people,
+  ...accountability,
+  ...identity,
+  ...registry,
+  ...policy,
+  ...delegation,
+  ...approval,
+  ...token,
+  ...channel,
 ]

@@ -50,7 +50,7 @@ export function addLogCommands(program: Command): void {
             ['index', 'kind', 'entry'],
             entries.map(({ index, entry }) => [
               String(index),
-              String(entry['kind']),
+              JSON.stringify(entry['kind']),
               JSON.stringify(entry),
             ]),
           ),

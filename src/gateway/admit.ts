@@ -17,6 +17,7 @@ import type { Entry, EntryOf, Sealed, Subject } from '../audit/entry.ts'
 import type { Sealing, Vault } from '../audit/vault.ts'
 import type { Clock } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
+import { branchOf } from '../delegation/standing.ts'
 import type { Store, Tx } from '../store/store.ts'
 import { tokenSubject } from '../token/revoked-tokens.ts'
 import { callerOf, callMembers } from './call-entry.ts'
@@ -52,8 +53,18 @@ export function intendedEntry(
     readAt: Math.min(known.readAt, call.serverReadAt),
     relied: [...known.facts.relied, server.id, tokenSubject(caller.jti)],
     ...(approval !== undefined && { approval: approval.id }),
-    expiresAt: Math.min(caller.expiresAt, known.tree.delegation.expiresAt) * 1_000,
+    expiresAt: Math.min(...endings(judged)) * 1_000,
   }
+}
+
+/** When the authority behind a call ends: its token, the delegations above it, the detail that covers it. */
+function endings({ call, known, coverage }: JudgedCall): number[] {
+  const above = branchOf(known.tree).map(({ expiresAt }) => expiresAt)
+  return [
+    call.caller.expiresAt,
+    ...above,
+    ...(coverage.until === undefined ? [] : [coverage.until]),
+  ]
 }
 
 /** Why a decided call was not admitted after all. */

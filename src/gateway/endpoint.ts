@@ -32,6 +32,7 @@ import {
   type AuthenticateEnv,
   type Caller,
 } from '../token/authenticate-token.ts'
+import { gatewayResource, serverResource } from '../token/resource.ts'
 import type { CallAnswer } from './call.ts'
 import { type CallEnv, handleCall } from './handle-call.ts'
 import { SEPARATOR, serveList } from './offer.ts'
@@ -66,7 +67,10 @@ export interface EndpointEnv extends CallEnv, AuthenticateEnv {
 
 /** Answers one HTTP request to an MCP endpoint. */
 export async function answerMcp(request: McpRequest, env: EndpointEnv): Promise<McpAnswer> {
-  const resource = `${env.issuer}/mcp${request.server === undefined ? '' : `/${request.server}`}`
+  const resource =
+    request.server === undefined
+      ? gatewayResource(env.issuer)
+      : serverResource(env.issuer, request.server)
   const authenticated = await authenticateToken(
     {
       authorization: single(request, 'authorization'),

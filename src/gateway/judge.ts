@@ -12,9 +12,10 @@ import { intentSegment, loadSegments } from '../channel/segment.ts'
 import { type Provenance, trace } from '../channel/trace.ts'
 import { type Decision, decide } from '../decision/decide.ts'
 import type { ApprovalFacts } from '../decision/facts.ts'
-import { type CallFacts, covers } from '../delegation/covers.ts'
+import { type CallFacts, type Coverage, covers } from '../delegation/covers.ts'
 import { standing } from '../delegation/standing.ts'
 import type { Store } from '../store/store.ts'
+import { serverResource } from '../token/resource.ts'
 import type { Approvals } from './approvals.ts'
 import type { Call } from './call.ts'
 import type { KnownFacts } from './facts-cache.ts'
@@ -27,6 +28,8 @@ export interface JudgedCall {
   readonly target: Target
   /** The call as the intent sees it. */
   readonly intent: CallFacts
+  /** What the intent, as the token carries it, says of the call. */
+  readonly coverage: Coverage
   readonly decision: Decision
   readonly provenance: readonly Provenance[]
   readonly argumentsDigest: Digest
@@ -89,7 +92,7 @@ async function decided(
   env: JudgeEnv,
 ): Promise<JudgedCall> {
   const intent: CallFacts = {
-    location: `${env.issuer}/mcp/${call.server.name}`,
+    location: serverResource(env.issuer, call.server.name),
     action: call.action.action,
     arguments: call.action.arguments,
     stage: known.facts.stage,
@@ -98,7 +101,8 @@ async function decided(
   }
   const provenance = await provenanceOf(call, known, target, env)
   const argumentsDigest = digestOfJson(call.action.arguments)
-  const asked = { call, known, target, intent, provenance, argumentsDigest }
+  const coverage = covers(call.caller.details, intent)
+  const asked = { call, known, target, intent, coverage, provenance, argumentsDigest }
   const decision = decideOn(asked, env)
   if (decision.outcome !== 'approval_required') return { ...asked, decision }
   const approval = await env.approvals.found(asked)
@@ -108,7 +112,7 @@ async function decided(
 }
 
 function decideOn(asked: Omit<JudgedCall, 'decision'>, env: JudgeEnv): Decision {
-  const { call, known, target, intent, provenance, approval } = asked
+  const { call, known, target, coverage, provenance, approval } = asked
   const { agents, people, delegation, stage } = known.facts
   return decide(
     {
@@ -124,7 +128,7 @@ function decideOn(asked: Omit<JudgedCall, 'decision'>, env: JudgeEnv): Decision 
         time: nowSeconds(env.clock),
         arguments: call.action.arguments,
         provenance,
-        intent: covers(call.caller.details, intent),
+        intent: coverage,
         ...(approval !== undefined && { approval }),
       },
     },

@@ -15,6 +15,7 @@ import { standing } from '../delegation/standing.ts'
 import type { Era } from '../mcp/era.ts'
 import { type ListMethod, listResult } from '../mcp/results.ts'
 import type { Definition, DefinitionKind } from '../registry/server.ts'
+import { serverResource } from '../token/resource.ts'
 import type { Caller } from '../token/authenticate-token.ts'
 import type { EndpointEnv } from './endpoint.ts'
 import type { KnownFacts } from './facts-cache.ts'
@@ -124,7 +125,7 @@ function isOffered(
         arguments: {},
         provenance: [],
         intent: covers(caller.details, {
-          location: `${env.issuer}/mcp/${server.name}`,
+          location: serverResource(env.issuer, server.name),
           action,
           arguments: {},
           stage: known.facts.stage,

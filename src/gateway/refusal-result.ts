@@ -7,7 +7,7 @@ import type { JsonObject } from '../base/canonical-json.ts'
 import type { Told } from './call.ts'
 
 /** The `_meta` key under which the outcome of a decision stands. */
-export const DECISION_META = 'behalf/decision'
+const DECISION_META = 'behalf/decision'
 
 /** The result that tells a model what was decided. */
 export function refusalResult({ outcome, constraint, remedy, approval }: Told): JsonObject {

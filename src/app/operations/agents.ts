@@ -15,7 +15,7 @@ import type { PersonId } from '../../people/person.ts'
 import { personActor, type Session } from '../../people/session.ts'
 import type { Handlers } from '../api-endpoint.ts'
 import type { Installation } from '../installation.ts'
-import { DONE, done, findParty, resolveAll } from './shared.ts'
+import { done, findParty, resolveAll } from './shared.ts'
 
 /** Handlers by operation. */
 export const agentHandlers: Pick<
@@ -165,7 +165,11 @@ function described(agent: Agent, env: Installation): Output<'showAgent'> {
   const { id, spiffeId, archetype, state, parent, selectors } = agent
   const socket = env.sockets.pathOf(id)
   return {
-    ...{ id, spiffeId, archetype, state, selectors: [...selectors] },
+    id,
+    spiffeId,
+    archetype,
+    state,
+    selectors: [...selectors],
     ...(parent !== undefined && { parent }),
     ...(socket !== undefined && { socket }),
   }

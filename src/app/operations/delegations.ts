@@ -1,5 +1,6 @@
 /** Delegations and approvals: the operations of `api/delegations.ts`. */
 
+import { resolve } from '../../accountability/resolve.ts'
 import type { Approval, ApprovalId } from '../../approval/approval.ts'
 import { findApproval, pendingFor } from '../../approval/approval-store.ts'
 import { decideApproval } from '../../approval/approve.ts'
@@ -7,7 +8,7 @@ import type { Output } from '../../api/operations.ts'
 import type { Digest } from '../../base/bytes.ts'
 import type { Json, JsonObject } from '../../base/canonical-json.ts'
 import { idSchema } from '../../base/id.ts'
-import { ok, refuse, type Refusal, type Result } from '../../base/result.ts'
+import { ok, refuse, type Result } from '../../base/result.ts'
 import type { OperationTarget } from '../../decision/decide-operation.ts'
 import { delegate } from '../../delegation/delegate.ts'
 import type { Delegation, DelegationId } from '../../delegation/delegation.ts'
@@ -15,7 +16,7 @@ import { delegationsOf, findDelegation } from '../../delegation/delegation-store
 import { complete, resume, revoke, suspend } from '../../delegation/end.ts'
 import { moveStage } from '../../delegation/stage.ts'
 import { subDelegate } from '../../delegation/sub-delegate.ts'
-import { agentIdSchema, type AgentId } from '../../identity/agent.ts'
+import { agentIdSchema, type AgentId, archetypeSubject } from '../../identity/agent.ts'
 import { groupsOf } from '../../people/people-store.ts'
 import type { Session } from '../../people/session.ts'
 import type { Handlers } from '../api-endpoint.ts'
@@ -77,7 +78,7 @@ export const delegationHandlers: Pick<
         {
           purpose,
           delegate: delegateOf.value,
-          details: details as Json,
+          details,
           lifetimeSeconds: expiresIn,
         },
         { agent: acting, delegation: caller.delegation },
@@ -172,12 +173,23 @@ async function targetOf(
 ): Promise<Result<OperationTarget>> {
   const found = await find(id, env)
   if (!found.ok) return found
-  const { person, stageMovers } = found.value
-  const groups = await env.store.snapshot((tx) => groupsOf(tx, session.person))
+  const { person, stageMovers, delegate: to } = found.value
+  const owned = to.agent ?? archetypeSubject(to.archetype)
+  const { groups, answerable } = await env.store.snapshot(async (tx) => ({
+    groups: await groupsOf(tx, session.person),
+    answerable: await resolve(tx, owned, env.clock.nowMilliseconds()),
+  }))
   const mover = stageMovers.some(
     (party) => party === session.person || groups.some((group) => group === party),
   )
-  return ok({ type: 'delegation', id: found.value.id, own: person === session.person, mover })
+  const answers = answerable.ok && answerable.value.accountable.person === session.person
+  return ok({
+    type: 'delegation',
+    id: found.value.id,
+    own: person === session.person,
+    mover,
+    answers,
+  })
 }
 
 const approvalId = idSchema('apr')
@@ -207,7 +219,11 @@ async function approvalTarget(
 function shown(approval: Approval): Output<'showApproval'> {
   const { id, state, binding, entitled, shownDigest, expiresAt } = approval
   return {
-    ...{ id, state, entitled, shownDigest, expiresAt },
+    id,
+    state,
+    entitled,
+    shownDigest,
+    expiresAt,
     delegation: binding.delegation,
     action: binding.action,
     shown: approval.shown as Output<'showApproval'>['shown'],
@@ -245,7 +261,7 @@ async function withApprovers(
   return ok(resolved)
 }
 
-function reshown(result: Result<Delegation, Refusal>): Result<Output<'showDelegation'>> {
+function reshown(result: Result<Delegation>): Result<Output<'showDelegation'>> {
   return result.ok ? ok(described(result.value)) : result
 }
 
@@ -263,7 +279,13 @@ function described(delegation: Delegation): Output<'showDelegation'> {
     expiresAt,
   } = delegation
   return {
-    ...{ id, person, delegate: to, purpose, stage, state, expiresAt },
+    id,
+    person,
+    delegate: to,
+    purpose,
+    stage,
+    state,
+    expiresAt,
     stages: [...stages],
     details: details as unknown as Output<'showDelegation'>['details'],
     ...(parent !== undefined && { parent }),

@@ -126,7 +126,12 @@ function described(
   const { id, name, title, state, revision, personRights, reason } = server
   const tools = [...(server.tools?.values() ?? [])]
   return {
-    ...{ id, name, title, state, revision, personRights },
+    id,
+    name,
+    title,
+    state,
+    revision,
+    personRights,
     tools: tools.map((tool) => ({
       name: tool.name,
       class: tool.class,
