@@ -330,8 +330,8 @@ test('checkpoints older than an hour are let go, but for the last that was witne
     const kept = await latestCheckpoint(log.store.db)
     assert.ok(kept)
     if (size % 2 === 0) continue
-    const note =
-      kept.note + (await signatureLine(kept.note.slice(0, kept.note.indexOf('\n\n') + 1), witness))
+    const text = kept.note.slice(0, kept.note.indexOf('\n\n') + 1)
+    const note = kept.note + (await signatureLine(text, witness))
     const add = (cosigned: string): Promise<number> =>
       log.store.transaction((tx) => recordCosignatures(tx, cosigned, trusted))
     assert.equal(await add(kept.note), 0)
