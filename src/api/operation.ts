@@ -10,7 +10,7 @@ import * as z from 'zod'
 /** Who may ask: nobody in particular, a signed-in person, or an agent by its own token. */
 export type Asker = 'anyone' | 'person' | 'agent'
 
-/** One operation. `id` is `<noun>.<verb>` and is also the Cedar resource that policy decides about. */
+/** One operation. `id` is `<noun>.<verb>`, which is also the Cedar action that policy decides about. */
 export interface Operation<
   I extends z.ZodType = z.ZodType,
   O extends z.ZodType = z.ZodType,

@@ -2,7 +2,7 @@
  * Where the values of a call came from: for each leaf of its arguments, the segments it stands in.
  *
  * Literal provenance only: a value is found as it stands, or it is not found. What cannot be told is not
- * claimed. `trace` is pure; `segments.ts` loads what an agent was shown.
+ * claimed. `trace` is pure; `segment.ts` loads what an agent was shown.
  */
 
 import type { Json, JsonObject } from '../base/canonical-json.ts'

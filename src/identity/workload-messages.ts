@@ -5,6 +5,7 @@ import type { ServiceDefinition } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import type { Json, JsonObject } from '../base/canonical-json.ts'
 
+/** The answer to FetchX509SVID: DER chains and PKCS#8 keys (Workload API §5.2.1). */
 export interface X509SvidResponse {
   readonly svids: readonly {
     readonly spiffeId: string
@@ -17,16 +18,19 @@ export interface X509SvidResponse {
   readonly federatedBundles: Readonly<Record<string, Buffer>>
 }
 
+/** The answer to FetchX509Bundles: DER certificates by trust domain (Workload API §5.2.2). */
 export interface X509BundlesResponse {
   readonly crl: readonly Buffer[]
   readonly bundles: Readonly<Record<string, Buffer>>
 }
 
+/** What FetchJWTSVID is asked; an empty `spiffeId` means any (Workload API §6.2.1). */
 export interface JwtSvidRequest {
   readonly audience: readonly string[]
   readonly spiffeId: string
 }
 
+/** The answer to FetchJWTSVID. */
 export interface JwtSvidResponse {
   readonly svids: readonly {
     readonly spiffeId: string
@@ -35,15 +39,18 @@ export interface JwtSvidResponse {
   }[]
 }
 
+/** The answer to FetchJWTBundles: JWKS documents by trust domain (Workload API §6.2.2). */
 export interface JwtBundlesResponse {
   readonly bundles: Readonly<Record<string, Buffer>>
 }
 
+/** What ValidateJWTSVID is asked (Workload API §6.2.3). */
 export interface ValidateJwtSvidRequest {
   readonly audience: string
   readonly svid: string
 }
 
+/** The answer to ValidateJWTSVID. */
 export interface ValidateJwtSvidResponse {
   readonly spiffeId: string
   readonly claims: Struct

@@ -23,8 +23,9 @@ export const EXTENSION = {
   extendedKeyUsage: '551d25',
 } as const
 
-/** `id-kp-serverAuth` and `id-kp-clientAuth` (RFC 5280 §4.2.1.12), as the content octets in hex. */
+/** `id-kp-serverAuth` (RFC 5280 §4.2.1.12), as the content octets in hex. */
 export const SERVER_AUTH = '2b06010505070301'
+/** `id-kp-clientAuth` (RFC 5280 §4.2.1.12), as the content octets in hex. */
 export const CLIENT_AUTH = '2b06010505070302'
 
 /** The field that says version 3. */

@@ -28,8 +28,9 @@ export interface Group {
   readonly name: string
 }
 
-/** Schemas that accept exactly our identifiers. */
+/** Accepts exactly the identifiers of people. */
 export const personIdSchema: z.ZodType<PersonId> = idSchema('per')
+/** Accepts exactly the identifiers of groups. */
 export const groupIdSchema: z.ZodType<GroupId> = idSchema('grp')
 
 const SLUG = /^[a-z][a-z0-9-]{0,62}$/

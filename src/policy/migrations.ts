@@ -2,6 +2,7 @@
 
 import type { Migration } from '../store/store.ts'
 
+/** What this folder adds to the schema. */
 export const migrations: readonly Migration[] = [
   {
     name: 'policy-0001',
