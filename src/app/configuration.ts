@@ -16,7 +16,6 @@ const origin = z
     (text) => new URL(text).origin === text,
     'expected an origin such as `https://behalf.acme.example`, without a path',
   )
-const flag = z.stringbool()
 const whole = (least: number, most: number): z.ZodCoercedNumber<string> =>
   z.coerce.number<string>().int().min(least).max(most)
 
@@ -63,11 +62,6 @@ export const configurationSchema = z.strictObject({
   drainSeconds: whole(0, 600)
     .default(10)
     .describe('How long a graceful stop waits for calls under way, in seconds.'),
-  confirmConsequential: flag
-    .default(true)
-    .describe(
-      'Whether every permit of a consequential call is confirmed by the Cedar engine itself.',
-    ),
 })
 
 /** The configuration as the rest of `app/` sees it. */

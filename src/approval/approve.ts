@@ -135,7 +135,7 @@ export async function requestApproval(
         call: made.call,
         entitled: made.entitled,
         shown: await env.vault.seal(tx, shown, { subject: person }),
-        expiresAt: Math.floor(made.expiresAt / 1_000),
+        expiresAt: made.expiresAt,
       },
     ])
     return ok(made)

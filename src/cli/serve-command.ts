@@ -40,10 +40,16 @@ export function addServeCommand(program: Command): void {
           `${JSON.stringify({ event: 'ready', url: running.url, code: running.code })}\n`,
         )
       else terminal.out(greeting(running))
-      const { promise, resolve } = Promise.withResolvers<void>()
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve)
-      await promise
+      const { promise: told, resolve } = Promise.withResolvers<undefined>()
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        process.once(signal, () => resolve(undefined))
+      }
+      // INVARIANT (append only): where the log does not continue what was signed, nothing more is granted.
+      const broken = await Promise.race([told, running.broken])
       await running.stop()
+      if (broken === undefined) return
+      terminal.err(`behalf: stopped: the log does not continue what was signed: ${broken}\n`)
+      process.exitCode = EXIT.fault
     })
 }
 
