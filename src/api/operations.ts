@@ -57,6 +57,7 @@ import {
   showApproval,
   decideApproval,
 } from './delegations.ts'
+import { createConnection, listConnections, endConnection } from './connections.ts'
 import { logStory, logEntries, logReceipt, logKey, logCosign, rotateKey } from './log.ts'
 
 /** Every operation of the administration API, by the name that `client/` calls it. */
@@ -104,6 +105,9 @@ export const OPERATIONS = {
   listApprovals,
   showApproval,
   decideApproval,
+  createConnection,
+  listConnections,
+  endConnection,
   logStory,
   logEntries,
   logReceipt,

@@ -1,11 +1,13 @@
 /**
  * The Workload API sockets that this process serves, one per agent (`identity/workload-api.ts`).
  *
- * They live in `<home>/agents`. After a crash the stale sockets of agents that are still active are
- * served again, so that an agent's process need not notice.
+ * They live in `<home>/agents`. What a former process of this home served is served again if the agent
+ * is not ended, so that an agent's process need not notice a restart: a crash leaves the sockets
+ * themselves behind, a stop leaves empty files in their places.
  */
 
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { AgentId } from '../identity/agent.ts'
 import { findAgent } from '../identity/agent-store.ts'
 import { serveWorkloadApi, type WorkloadApi, type WorkloadEnv } from '../identity/workload-api.ts'
@@ -42,7 +44,15 @@ export class AgentSockets {
       const agentId: AgentId = `agt_${file.replace(/\.sock$/, '')}`
       const agent = await this.#env.store.snapshot((tx) => findAgent(tx, agentId))
       if (agent !== undefined && agent.state !== 'ended') await this.open(agentId)
+      else rmSync(join(this.#folder, file), { force: true })
     }
+  }
+
+  /** Serves the agent's socket no longer. */
+  async shut(agentId: AgentId): Promise<void> {
+    const api = this.#served.get(agentId)
+    this.#served.delete(agentId)
+    await api?.close()
   }
 
   /** Makes the streams of the agents among `subjects` look again; of all when the keys changed. */
@@ -57,8 +67,11 @@ export class AgentSockets {
     return this.#served.size
   }
 
+  /** Serves nothing any more, and leaves word for the next process. */
   async close(): Promise<void> {
-    await Promise.all([...this.#served.values()].map((api) => api.close()))
+    const served = [...this.#served.values()]
     this.#served.clear()
+    await Promise.all(served.map((api) => api.close()))
+    for (const { path } of served) writeFileSync(path, '', { mode: 0o600 })
   }
 }

@@ -30,6 +30,7 @@ import { tokenMemory } from '../token/token-memory.ts'
 import { sealedCredentials } from '../upstream/credential.ts'
 import { openUpstreams } from '../upstream/upstreams.ts'
 import { AgentSockets } from './agent-sockets.ts'
+import { BridgeDoor } from './bridge-door.ts'
 import type { Configuration } from './configuration.ts'
 import { DriftWatch } from './drift-watch.ts'
 import type { Installation } from './installation.ts'
@@ -90,6 +91,7 @@ export async function compose(ground: Ground): Promise<Composed> {
   const servers = new ServersCache({ store, keyring, isFresh, caughtUpTo })
   const workload = { store, clock, random, keyring, trustDomain, diagnostics }
   const sockets = new AgentSockets(join(home, 'agents'), workload)
+  const door = new BridgeDoor(join(home, 'bridge.sock'), { ...workload, vault, issuer, sockets })
   const drift = new DriftWatch({ store, clock, keyring, diagnostics })
   const upstreams = openUpstreams({
     clock,
@@ -115,6 +117,7 @@ export async function compose(ground: Ground): Promise<Composed> {
       if (keysChanged)
         void keyring.reload().catch((fault: unknown) => diagnostics.error('keys.reload', fault))
       sockets.refresh(subjects, keysChanged)
+      door.refresh(subjects)
       if ([...subjects].some((subject) => /^(?:per|grp)_|^archetype:/.test(subject))) sweep()
     },
     ending.signal,
@@ -139,6 +142,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     logSigner,
     upstreams,
     sockets,
+    door,
     feed,
     metrics,
     facts,
@@ -151,6 +155,7 @@ export async function compose(ground: Ground): Promise<Composed> {
   }
   await instance.recover(installation)
   await sockets.reopen()
+  await door.open()
   sweep()
   drift.start(installation, ending.signal)
   const logRefused = runCheckpointer(
@@ -163,6 +168,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     async close() {
       ending.abort()
       await upstreams.close()
+      await door.close()
       await sockets.close()
       await installation.feed.stopped
     },

@@ -14,6 +14,7 @@ import type { Store } from '../store/store.ts'
 import type { ExchangeEnv } from '../token/exchange.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import type { AgentSockets } from './agent-sockets.ts'
+import type { BridgeDoor } from './bridge-door.ts'
 import type { MetricsPage } from './metrics.ts'
 
 /** Everything that is wired together. A part that a function needs, it names in its own `env`. */
@@ -32,6 +33,7 @@ export interface Installation extends EndpointEnv, ExchangeEnv {
   readonly logKey: string
   readonly upstreams: Upstreams
   readonly sockets: AgentSockets
+  readonly door: BridgeDoor
   readonly feed: ChangeFeed
   readonly metrics: MetricsPage
 }

@@ -20,6 +20,7 @@ import { apiRoutes } from './api-endpoint.ts'
 import { type HttpAnswer, type HttpRequest, json, plain, type Route } from './http.ts'
 import type { Installation } from './installation.ts'
 import { agentHandlers } from './operations/agents.ts'
+import { connectionHandlers } from './operations/connections.ts'
 import { delegationHandlers } from './operations/delegations.ts'
 import { logHandlers } from './operations/log.ts'
 import { peopleHandlers } from './operations/people.ts'
@@ -68,6 +69,7 @@ export function routes(env: Installation): Route[] {
         ...agentHandlers,
         ...serverHandlers,
         ...delegationHandlers,
+        ...connectionHandlers,
         ...logHandlers,
       },
       env,

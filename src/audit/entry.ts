@@ -17,7 +17,7 @@
 import * as z from 'zod'
 import { canonicalJson, type Json } from '../base/canonical-json.ts'
 
-/** Something whose state decisions depend on: `dlg_…`, `per_…`, `grp_…`, `agt_<uuid>`, `srv_…`, `archetype:<name>`, `policy`, `jti:<token>`, `keyring`. */
+/** Something whose state decisions depend on: `dlg_…`, `per_…`, `grp_…`, `agt_<uuid>`, `srv_…`, `con_…`, `archetype:<name>`, `policy`, `jti:<token>`, `keyring`. */
 export type Subject = string
 
 const subject = z.string().min(1).max(300)
@@ -190,6 +190,13 @@ export const entrySchema = z.discriminatedUnion('kind', [
   kind('delegation_resumed', { delegation: subject }),
   kind('delegation_completed', { delegation: subject }),
   kind('delegation_revoked', { delegation: subject, reason: text.optional() }),
+  kind('connection_created', {
+    connection: subject,
+    client: z.string().max(80),
+    agent: subject,
+    delegation: subject,
+  }),
+  kind('connection_ended', { connection: subject, delegation: subject }),
   kind('token_issued', {
     delegation: subject,
     agent: subject,

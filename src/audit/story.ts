@@ -128,6 +128,10 @@ function linesOf(entry: Entry, told: Telling, index: number): Line[] {
       return delegated(entry, told)
     case 'delegation_claimed':
       return [tell('identity', `${named(entry.agent, names)} took up ${entry.delegation}`)]
+    case 'connection_created':
+      return [tell('identity', connectionWords(entry, told))]
+    case 'connection_ended':
+      return [tell('ended', `${by} ended ${entry.connection}`)]
     case 'token_issued':
       return [tell('identity', tokenWords(entry, names))]
     case 'token_refused':
@@ -183,6 +187,11 @@ function delegated(entry: EntryOf<'delegation_created'>, told: Telling): Line[] 
     tell('delegated', words.join(' ')),
     ...allowed.map((what) => tell('delegated', `${entry.delegation} allows ${what}`)),
   ]
+}
+
+function connectionWords(entry: EntryOf<'connection_created'>, { names }: Telling): string {
+  const client = `${printable(entry.client)} as ${named(entry.agent, names)}`
+  return `${who(entry.by, names)} connected ${client}, whose windows work under ${entry.delegation}, by ${entry.connection}`
 }
 
 function tokenWords(entry: EntryOf<'token_issued'>, names: Names): string {

@@ -56,11 +56,14 @@ const OPERATIONS: typeof METHODS = {
   ...all(['key.rotate'], 'Installation', 'manage'),
   ...all(['log.entries', 'log.receipt', 'log.cosign'], 'Installation', 'audit'),
   ...all(['log.story'], 'Delegation', 'audit'),
-  ...all(['agent.create', 'delegation.create'], 'Installation', 'begin'),
+  ...all(['agent.create', 'delegation.create', 'connection.create'], 'Installation', 'begin'),
+  ...all(['connection.list'], 'Installation', 'look'),
   ...all(['agent.show'], 'Agent', 'look'),
   ...all(['agent.suspend', 'agent.resume', 'agent.end'], 'Agent', 'hold'),
   ...all(['delegation.show'], 'Delegation', 'audit'),
   ...all(['delegation.suspend', 'delegation.resume', 'delegation.revoke'], 'Delegation', 'hold'),
+  // A connection is its standing delegation.
+  ...all(['connection.end'], 'Delegation', 'hold'),
   ...all(['delegation.stage', 'delegation.complete'], 'Delegation', 'direct'),
   ...all(['approval.show', 'approval.decide'], 'Approval', 'approve'),
 }

@@ -51,11 +51,20 @@ export function allDelegations(db: Db): Promise<Delegation[]> {
   return read(db, sql`order by cardinality(d.ancestors), d.id`)
 }
 
-/** How many delegations stand directly below one. */
+/** How many delegations directly below one were not ended. */
 export async function countBelow(db: Db, id: DelegationId): Promise<number> {
   const { rows } = await sql<{ count: number }>`
-    select count(*) as count from delegation where parent = ${id}`.execute(db)
+    select count(*) as count from delegation
+    where parent = ${id} and state in ('active', 'suspended')`.execute(db)
   return rows[0]?.count ?? 0
+}
+
+/** The delegations that an agent holds and that were not ended, locked as by `lockDelegation`. */
+export async function lockHeldBy(tx: Tx, agent: AgentId): Promise<DelegationId[]> {
+  const { rows } = await sql<{ id: DelegationId }>`
+    select id from delegation where agent = ${agent} and state in ('active', 'suspended')
+    order by id for no key update`.execute(tx)
+  return rows.map(({ id }) => id)
 }
 
 /**

@@ -5,10 +5,12 @@
  *   `suspended_by` do.
  * - `delegation_usage`: what was used of each limit, one row per limit from the start, so that debits
  *   only ever update.
+ * - `connection`: connected MCP clients of people; a row changes once, when it is ended.
  */
 
 import type { McpCallDetail } from './intent.ts'
 import type { AgentId } from '../identity/agent.ts'
+import type { ConnectionId } from './connection.ts'
 import type { DelegationId, Party } from './delegation.ts'
 import type { Id } from '../base/id.ts'
 import type { Migration } from '../store/store.ts'
@@ -17,6 +19,19 @@ import type { Migration } from '../store/store.ts'
 export interface DelegationTables {
   delegation: DelegationTable
   delegation_usage: UsageTable
+  connection: ConnectionTable
+}
+
+/** A row of `connection`. */
+export interface ConnectionTable {
+  id: ConnectionId
+  person: Id<'per'>
+  client: string
+  agent: AgentId
+  delegation: DelegationId
+  /** Milliseconds since the Unix epoch. */
+  created_at: number
+  ended_at: number | null
 }
 
 /** A row of `delegation`. */
@@ -92,6 +107,22 @@ export const migrations: readonly Migration[] = [
         used numeric not null default 0 check (used >= 0),
         primary key (delegation, detail, counter)
       );
+    `,
+  },
+  {
+    name: 'delegation-0002',
+    up: `
+      create table connection (
+        id text primary key,
+        person text not null,
+        client text not null,
+        agent text not null unique,
+        delegation text not null unique references delegation (id),
+        created_at bigint not null,
+        ended_at bigint
+      );
+      create index connection_person on connection (person, id);
+      create index connection_open on connection (id) where ended_at is null;
     `,
   },
 ]

@@ -6,7 +6,6 @@ import { findApproval, pendingFor } from '../../approval/approval-store.ts'
 import { decideApproval } from '../../approval/approve.ts'
 import type { Output } from '../../api/operations.ts'
 import type { Digest } from '../../base/bytes.ts'
-import type { Json, JsonObject } from '../../base/canonical-json.ts'
 import { idSchema } from '../../base/id.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
 import type { OperationTarget } from '../../decision/decide-operation.ts'
@@ -21,7 +20,7 @@ import { groupsOf } from '../../people/people-store.ts'
 import type { Session } from '../../people/session.ts'
 import type { Handlers } from '../api-endpoint.ts'
 import type { Installation } from '../installation.ts'
-import { findParty, resolveAll } from './shared.ts'
+import { findParty, resolveAll, withApprovers } from './shared.ts'
 
 /** Handlers by operation. */
 export const delegationHandlers: Pick<
@@ -239,26 +238,6 @@ function whom(
   return parsed.success
     ? ok({ archetype, agent: parsed.data })
     : refuse({ reason: 'unknown_agent' })
-}
-
-/** The details with approvers by id, where people wrote a handle or a group's name. */
-async function withApprovers(
-  details: readonly unknown[],
-  env: Installation,
-): Promise<Result<Json>> {
-  const resolved: Json[] = []
-  for (const detail of details as readonly JsonObject[]) {
-    const by = (detail['approval'] as { by?: Json } | undefined)?.by
-    if (typeof by !== 'string') {
-      resolved.push(detail)
-      continue
-    }
-    const party = await env.store.snapshot((tx) => findParty(tx, by))
-    if (party === undefined)
-      return refuse({ reason: 'unknown_party', message: `nobody is known as \`${by}\`` })
-    resolved.push({ ...detail, approval: { by: party } })
-  }
-  return ok(resolved)
 }
 
 function reshown(result: Result<Delegation>): Result<Output<'showDelegation'>> {

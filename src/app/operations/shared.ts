@@ -1,5 +1,6 @@
 /** What several handlers share: the answer `done`, and names that people may use instead of ids. */
 
+import type { Json, JsonObject } from '../../base/canonical-json.ts'
 import { ok, refuse, type Refusal, type Result } from '../../base/result.ts'
 import { findGroup, findPerson } from '../../people/people-store.ts'
 import type { GroupId } from '../../people/person.ts'
@@ -39,4 +40,24 @@ export async function findParty(
   reference: string,
 ): Promise<PersonId | GroupId | undefined> {
   return (await findPerson(tx, reference))?.id ?? (await findGroup(tx, reference))?.id
+}
+
+/** The details with approvers by id, where people wrote a handle or a group's name. */
+export async function withApprovers(
+  details: readonly unknown[],
+  env: { readonly store: Store },
+): Promise<Result<Json>> {
+  const resolved: Json[] = []
+  for (const detail of details as readonly JsonObject[]) {
+    const by = (detail['approval'] as { by?: Json } | undefined)?.by
+    if (typeof by !== 'string') {
+      resolved.push(detail)
+      continue
+    }
+    const party = await env.store.snapshot((tx) => findParty(tx, by))
+    if (party === undefined)
+      return refuse({ reason: 'unknown_party', message: `nobody is known as \`${by}\`` })
+    resolved.push({ ...detail, approval: { by: party } })
+  }
+  return ok(resolved)
 }
