@@ -86,7 +86,11 @@ export const ONLY: Readonly<Record<string, Readonly<Record<string, readonly stri
 /** Modules a folder or file must not reach, even through others, and why. */
 export const MUST_NOT_REACH: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'client/client.ts': { 'node:': 'the client runs in browsers and workers' },
-  'audit/proof.ts': { 'node:': 'receipts are verified in browsers' },
+  ...Object.fromEntries(
+    ['entry', 'tree', 'proof', 'note', 'tile', 'receipt', 'verify', 'witness', 'story'].map(
+      (name) => [`audit/${name}.ts`, { 'node:': 'the log is verified in browsers' }],
+    ),
+  ),
   'token/verify.ts': { 'node:': 'resource servers of any kind verify our tokens' },
 }
 

@@ -9,11 +9,12 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import * as z from 'zod'
 import { append } from '../audit/append.ts'
-import { callsWithoutOutcome } from '../audit/queries.ts'
+import type { EntryOf } from '../audit/entry.ts'
+import { callsWithoutOutcome, type PlacedEntry } from '../audit/queries.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import { logSize } from '../store/changes.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, Tx } from '../store/store.ts'
 
 /** One process of the installation. */
 export interface Instance {
@@ -55,8 +56,7 @@ async function recover(
   { store, clock }: { readonly store: Store; readonly clock: Clock },
 ): Promise<number> {
   return await store.transaction(async (tx) => {
-    const open = await callsWithoutOutcome(tx, await logSize(tx))
-    const ours = open.filter(({ entry }) => names.includes(entry.call.split('.')[0] ?? ''))
+    const ours = await leftOpen(tx, names)
     if (ours.length === 0) return 0
     await append(
       tx,
@@ -74,4 +74,21 @@ async function recover(
     )
     return ours.length
   })
+}
+
+/** The calls of these processes that have no outcome; those of others may still be under way. */
+async function leftOpen(
+  tx: Tx,
+  names: readonly string[],
+): Promise<PlacedEntry<EntryOf<'call_intended'>>[]> {
+  const before = await logSize(tx)
+  const ours: PlacedEntry<EntryOf<'call_intended'>>[] = []
+  let from = 0
+  for (;;) {
+    const page = await callsWithoutOutcome(tx, before, { from })
+    ours.push(...page.filter(({ entry }) => names.includes(entry.call.split('.')[0] ?? '')))
+    const last = page.at(-1)
+    if (last === undefined) return ours
+    from = last.index + 1
+  }
 }

@@ -1,6 +1,7 @@
 /** What the entries of a call have in common, whether it was intended or refused. */
 
 import type { Actor, EntryOf } from '../audit/entry.ts'
+import type { ResourceFacts } from '../decision/facts.ts'
 import type { Call } from './call.ts'
 import type { KnownFacts } from './facts-cache.ts'
 import type { JudgedCall } from './judge.ts'
@@ -15,7 +16,7 @@ export type CallMembers = Omit<
 export function callMembers(
   call: Call,
   known: KnownFacts,
-  judged: Pick<JudgedCall, 'decision' | 'provenance'> | undefined,
+  judged: Pick<JudgedCall, 'decision' | 'provenance' | 'target'> | undefined,
 ): CallMembers {
   const { caller, server, action } = call
   const { accountable, stage } = known.facts
@@ -29,6 +30,7 @@ export function callMembers(
     serverName: server.name,
     action: action.action,
     stage,
+    ...(judged !== undefined && { consequential: hasEffect(judged.target.resource) }),
     verdicts: [...(judged?.decision.verdicts ?? [])],
     ...(provenance.length > 0 && {
       provenance: provenance.map(({ path, from, grounded }) => ({
@@ -39,6 +41,11 @@ export function callMembers(
     }),
     ...(accountable !== undefined && { accountable }),
   }
+}
+
+/** Whether the call may change something: all but what the reviewer classed as plain reading. */
+function hasEffect(resource: ResourceFacts): boolean {
+  return resource.consequential || resource.class !== 'read'
 }
 
 /** The agent that calls, as the actor of an entry. */

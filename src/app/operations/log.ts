@@ -43,9 +43,7 @@ export const logHandlers: Pick<
         const placed =
           delegation === undefined
             ? await entriesBetween(tx, { from, limit })
-            : (await entriesOfDelegations(tx, [delegation]))
-                .filter(({ index }) => index >= from)
-                .slice(0, limit)
+            : await entriesOfDelegations(tx, [delegation], { from, limit })
         const last = placed.at(-1)
         const entries = placed as unknown as Output<'logEntries'>['entries']
         return ok({
