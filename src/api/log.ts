@@ -64,7 +64,7 @@ export const logCosign = operation({
   asker: 'person',
   method: 'POST',
   path: '/log/cosignatures',
-  summary: 'Hand back a checkpoint with the cosignature of a witness.',
-  input: z.strictObject({ checkpoint: z.string().max(131_072), witness: z.string().max(500) }),
+  summary: 'Hand back a checkpoint with the cosignature of a witness that the installation knows.',
+  input: z.strictObject({ checkpoint: z.string().max(131_072) }),
   output: z.object({ size: z.int() }),
 })

@@ -8,7 +8,9 @@
 import { join } from 'node:path'
 import { checkHighWater, runCheckpointer } from '../audit/checkpoint.ts'
 import { fileHighWaterMark } from '../audit/high-water-mark.ts'
+import { type NoteVerifier, parseVerifierKey } from '../audit/note.ts'
 import { verifierKeyOf } from '../audit/note-signer.ts'
+import type { TrustedKeys } from '../audit/tree-head.ts'
 import { openVault } from '../audit/vault.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
@@ -128,6 +130,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     )
   await memory.revokedTokens.load()
 
+  const verifierKey = await verifierKeyOf(logSigner.name, 'log', logKey.publicKey)
   const installation: Installation = {
     ...memory,
     store,
@@ -148,7 +151,8 @@ export async function compose(ground: Ground): Promise<Composed> {
     facts,
     servers,
     approvals,
-    logKey: await verifierKeyOf(logSigner.name, 'log', logKey.publicKey),
+    logKey: verifierKey,
+    logKeys: await trustedKeys(verifierKey, configuration.witnesses),
     admissions: new Admissions({ store, vault }),
     nextCall: instance.nextCall,
     info: { name: 'behalf', title: 'Behalf gateway', version },
@@ -173,4 +177,14 @@ export async function compose(ground: Ground): Promise<Composed> {
       await installation.feed.stopped
     },
   }
+}
+
+async function trustedKeys(log: string, witnesses: string | undefined): Promise<TrustedKeys> {
+  const parsed = async (vkey: string): Promise<NoteVerifier> => {
+    const key = await parseVerifierKey(vkey)
+    if (key.ok) return key.value
+    throw new Error(`\`--witnesses\`: ${key.error.message}`)
+  }
+  const named = witnesses === undefined ? [] : witnesses.split(',')
+  return { log: await parsed(log), witnesses: await Promise.all(named.map(parsed)) }
 }

@@ -56,6 +56,13 @@ export const configurationSchema = z.strictObject({
     .regex(/^[^\s+]{1,200}$/)
     .optional()
     .describe('Origin line of the transparency log; by default the trust domain and `/log`.'),
+  witnesses: z
+    .string()
+    .regex(/^[^\s,]+(?:,[^\s,]+)*$/)
+    .optional()
+    .describe(
+      'Verifier keys of the witnesses whose cosignatures are kept, comma-separated; `behalf witness` prints its own.',
+    ),
   maxBodyBytes: whole(1_024, 67_108_864)
     .default(1_048_576)
     .describe('Largest request body accepted, in bytes.'),

@@ -1,6 +1,7 @@
 /** The parts of a running installation, as the routes see them. `compose.ts` makes one. */
 
 import type { NoteSigner } from '../audit/note.ts'
+import type { TrustedKeys } from '../audit/tree-head.ts'
 import type { Vault } from '../audit/vault.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
@@ -31,6 +32,8 @@ export interface Installation extends EndpointEnv, ExchangeEnv {
   readonly trustDomain: TrustDomain
   readonly logSigner: NoteSigner
   readonly logKey: string
+  /** The log's own key and those of the witnesses that the operator named. */
+  readonly logKeys: TrustedKeys
   readonly upstreams: Upstreams
   readonly sockets: AgentSockets
   readonly door: BridgeDoor

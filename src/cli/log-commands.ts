@@ -99,6 +99,7 @@ export function addLogCommands(program: Command): void {
     .requiredOption('--name <name>', 'the name of this witness')
     .requiredOption('--key-file <file>', 'its Ed25519 key, made when missing')
     .requiredOption('--state <file>', 'what it cosigned last')
+    .option('--show-key', 'only print its verifier key, for `behalf serve --witnesses`')
     .addHelpText(
       'after',
       '\nExample:\n  behalf witness --name auditor.example/w1 --key-file w1.pem --state w1.json\n',
@@ -179,11 +180,17 @@ interface WitnessOptions {
   readonly name: string
   readonly keyFile: string
   readonly state: string
+  readonly showKey?: boolean
 }
 
 async function witnessAction(options: WitnessOptions, command: Command): Promise<void> {
   const context = contextOf(command)
   const key = witnessKey(options.keyFile)
+  const vkey = await verifierKeyOf(options.name, 'witness', key)
+  if (options.showKey === true) {
+    print(context.terminal, { vkey }, vkey)
+    return
+  }
   const log = await parseVerifierKey(await announcedKey(context))
   if (!log.ok) throw new Error('expected the installation to announce a verifier key')
   const cosigned = await witnessLog(sourceOf(context), {
@@ -196,8 +203,7 @@ async function witnessAction(options: WitnessOptions, command: Command): Promise
     process.exitCode = refused(context.terminal, cosigned.error)
     return
   }
-  const vkey = await verifierKeyOf(options.name, 'witness', key)
-  const kept = await context.client.call('logCosign', { checkpoint: cosigned.value, witness: vkey })
+  const kept = await context.client.call('logCosign', { checkpoint: cosigned.value })
   process.exitCode = finish(
     context.terminal,
     kept,

@@ -2,7 +2,6 @@
 
 import { issueReceipt } from '../../audit/issue-receipt.ts'
 import { loadStory } from '../../audit/load-story.ts'
-import { parseVerifierKey } from '../../audit/note.ts'
 import { entriesBetween, entriesOfDelegations } from '../../audit/queries.ts'
 import { printStory, tellStory } from '../../audit/story.ts'
 import { openCheckpoint } from '../../audit/tree-head.ts'
@@ -62,14 +61,17 @@ export const logHandlers: Pick<
     run: async (_input, _asker, env) => ok({ origin: env.logSigner.name, vkey: env.logKey }),
   },
   logCosign: {
-    run: async ({ checkpoint, witness }, _session, env) => {
-      const [log, other] = [await parseVerifierKey(env.logKey), await parseVerifierKey(witness)]
-      if (!log.ok || !other.ok)
-        return refuse({ reason: 'malformed_key', message: 'expected a verifier key' })
-      const keys = { log: log.value, witnesses: [other.value] }
-      const opened = await openCheckpoint(checkpoint, keys)
+    run: async ({ checkpoint }, _session, env) => {
+      const opened = await openCheckpoint(checkpoint, env.logKeys)
       if (!opened.ok) return opened
-      await env.store.transaction((tx) => recordCosignatures(tx, checkpoint, keys))
+      if (opened.value.cosignatures.length === 0) {
+        return refuse({
+          reason: 'unknown_witness',
+          message:
+            'expected the cosignature of a witness that the server was told of (`--witnesses`)',
+        })
+      }
+      await env.store.transaction((tx) => recordCosignatures(tx, checkpoint, env.logKeys))
       return ok({ size: opened.value.size })
     },
   },
