@@ -180,11 +180,12 @@ export async function compose(ground: Ground): Promise<Composed> {
 }
 
 async function trustedKeys(log: string, witnesses: string | undefined): Promise<TrustedKeys> {
-  const parsed = async (vkey: string): Promise<NoteVerifier> => {
-    const key = await parseVerifierKey(vkey)
-    if (key.ok) return key.value
-    throw new Error(`\`--witnesses\`: ${key.error.message}`)
-  }
   const named = witnesses === undefined ? [] : witnesses.split(',')
-  return { log: await parsed(log), witnesses: await Promise.all(named.map(parsed)) }
+  return { log: await verifierOf(log), witnesses: await Promise.all(named.map(verifierOf)) }
+}
+
+async function verifierOf(vkey: string): Promise<NoteVerifier> {
+  const key = await parseVerifierKey(vkey)
+  if (key.ok) return key.value
+  throw new Error(`\`--witnesses\`: ${key.error.message}`)
 }

@@ -89,6 +89,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
         handle(request, response, { find, hosts, issuer, maxBodyBytes: options.maxBodyBytes })
     },
     async stop(milliseconds) {
+      if (!server.listening) return
       const { promise, resolve } = Promise.withResolvers<void>()
       server.close(() => resolve())
       server.closeIdleConnections()

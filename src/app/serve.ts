@@ -1,6 +1,5 @@
 /** Starts an installation and stops it gracefully. Call `serve`. */
 
-import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import { systemClock } from '../base/clock.ts'
@@ -11,6 +10,7 @@ import { startEmbeddedPostgres } from '../store/embedded.ts'
 import { openStore } from '../store/open-store.ts'
 import { compose } from './compose.ts'
 import type { Configuration } from './configuration.ts'
+import { claimHome } from './home.ts'
 import { serveHttp } from './http.ts'
 import { MetricsPage } from './metrics.ts'
 import { allMigrations } from './migrations.ts'
@@ -49,27 +49,16 @@ async function start(
   undo: (() => Promise<void>)[],
 ): Promise<Omit<Running, 'stop'>> {
   const { home, host, port, maxBodyBytes, drainSeconds } = configuration
-  mkdirSync(home, { recursive: true, mode: 0o700 })
-  chmodSync(home, 0o700)
+  undo.push(await claimHome(home))
   const metrics = new MetricsPage()
-  // The port first: a second server on the same home ends here, before it touches the database.
   const http = await serveHttp({ host, port, maxBodyBytes, diagnostics, metrics })
-  undo.push(() => http.stop(drainSeconds * 1_000))
+  const stopHttp = (): Promise<void> => http.stop(drainSeconds * 1_000)
+  undo.push(stopHttp)
   const issuer = configuration.issuer ?? `http://127.0.0.1:${http.port}`
 
-  let url = configuration.databaseUrl
-  if (url === undefined) {
-    const postgres = await startEmbeddedPostgres({
-      folder: join(home, 'postgres'),
-      clock: systemClock,
-      diagnostics,
-    })
-    // After the requests have drained, the store is closed: the database goes last.
-    undo.unshift(() => postgres.stop())
-    url = postgres.url
-  }
+  const url = configuration.databaseUrl ?? (await embedded(home, diagnostics, undo))
   const store = await openStore({ url, migrations: allMigrations, diagnostics })
-  undo.splice(undo.length - 1, 0, () => store.close())
+  undo.push(() => store.close())
   const composed = await compose({
     configuration,
     store,
@@ -78,17 +67,30 @@ async function start(
     issuer,
     port: http.port,
   })
-  undo.splice(undo.length - 1, 0, () => composed.close())
+  undo.push(() => composed.close())
   metrics.gauge('behalf_agent_sockets', () => composed.installation.sockets.size)
   metrics.gauge('behalf_log_size', () => composed.installation.feed.caughtUpTo())
 
   const vault = openVault({ random: systemRandom, clock: systemClock })
   const issued = await bootstrap({ store, clock: systemClock, random: systemRandom, vault })
   http.start(routes(composed.installation), issuer)
+  // Once there are requests, they drain before anything that they stand on is closed.
+  undo.push(stopHttp)
   diagnostics.info('server.ready', { url: issuer })
   return {
     url: issuer,
     broken: composed.logRefused,
     ...(issued !== undefined && { code: issued.code }),
   }
+}
+
+async function embedded(
+  home: string,
+  diagnostics: Diagnostics,
+  undo: (() => Promise<void>)[],
+): Promise<string> {
+  const folder = join(home, 'postgres')
+  const postgres = await startEmbeddedPostgres({ folder, clock: systemClock, diagnostics })
+  undo.push(() => postgres.stop())
+  return postgres.url
 }

@@ -36,7 +36,7 @@ import { gatewayResource, serverResource } from '../token/resource.ts'
 import type { CallAnswer } from './call.ts'
 import { type CallEnv, handleCall } from './handle-call.ts'
 import { SEPARATOR, serveList } from './offer.ts'
-import { refusalResult } from './refusal-result.ts'
+import { refusalResult, withoutDecision } from './refusal-result.ts'
 import type { KnownServer } from './servers-cache.ts'
 
 /** A request to an MCP endpoint. */
@@ -213,7 +213,8 @@ function callAnswer(
   env: EndpointEnv,
 ): McpAnswer {
   if (outcome.type === 'result') {
-    return answer(message.id, adaptResult(message.method, outcome.result, era, env.info))
+    const result = withoutDecision(outcome.result)
+    return answer(message.id, adaptResult(message.method, result, era, env.info))
   }
   const { reason, told } = outcome
   if (told === undefined) return refuse(message.id, reason, era)

@@ -4,6 +4,7 @@
  */
 
 import type { JsonObject } from '../base/canonical-json.ts'
+import { isObject } from '../mcp/message.ts'
 import type { Told } from './call.ts'
 
 /** The `_meta` key under which the outcome of a decision stands. */
@@ -20,4 +21,12 @@ export function refusalResult({ outcome, constraint, remedy, approval }: Told): 
     isError: true,
     _meta: { [DECISION_META]: { outcome, constraint, remedy, approval } },
   }
+}
+
+/** A server's result without what only we may say: a decision that it claims is not ours. */
+export function withoutDecision(result: JsonObject): JsonObject {
+  const { _meta: meta, ...rest } = result
+  if (!isObject(meta) || !Object.hasOwn(meta, DECISION_META)) return result
+  const { [DECISION_META]: _claimed, ...others } = meta
+  return { ...rest, _meta: others }
 }
