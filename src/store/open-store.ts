@@ -6,16 +6,17 @@
  */
 
 import {
+  type Dialect,
   Kysely,
-  PostgresDialect,
-  type PostgresCursor,
-  type PostgresPool,
-  type PostgresQueryResult,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
 } from 'kysely'
-import { Client, DatabaseError, Pool, type PoolClient } from 'pg'
+import { Client, Pool, type PoolClient } from 'pg'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import { connectionSettings } from './connection.ts'
 import { migrate } from './migrations.ts'
+import { PooledDriver } from './pooled-connection.ts'
 import type { Migration, Store, Tx } from './store.ts'
 
 /** Where the database is and what it must hold. */
@@ -46,7 +47,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   // Without handlers the end of a connection, idle or at work, would be an uncaught error.
   pool.on('connect', (client) => reportLoss(client, options.diagnostics))
   pool.on('error', () => undefined)
-  const db = new Kysely<object>({ dialect: new PostgresDialect({ pool: guarded(pool) }) })
+  const db = new Kysely<object>({ dialect: dialectOver(pool) })
   return {
     url: options.url,
     db,
@@ -115,48 +116,11 @@ function isRefusal(result: unknown): boolean {
   return typeof result === 'object' && result !== null && 'ok' in result && result.ok === false
 }
 
-/** The pool as kysely sees it: a connection that broke, or is in an unknown state, never comes back. */
-function guarded(pool: Pool): PostgresPool {
+function dialectOver(pool: Pool): Dialect {
   return {
-    connect: async () => new GuardedClient(await pool.connect()),
-    end: async () => await pool.end(),
-  }
-}
-
-class GuardedClient {
-  readonly #client: PoolClient
-  #broken = false
-
-  constructor(client: PoolClient) {
-    this.#client = client
-  }
-
-  query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
-  query<R>(cursor: PostgresCursor<R>): PostgresCursor<R>
-  query<R>(
-    sql: string | PostgresCursor<R>,
-    parameters?: readonly unknown[],
-  ): Promise<PostgresQueryResult<R>> | PostgresCursor<R> {
-    if (typeof sql !== 'string') throw new TypeError('expected a statement, got a cursor')
-    return this.#run(sql, parameters ?? [])
-  }
-
-  release(): void {
-    this.#client.release(this.#broken)
-  }
-
-  async #run<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
-    try {
-      const result = await this.#client.query(sql, [...parameters])
-      // Postgres answers the commit of a failed transaction with `ROLLBACK` and no error.
-      if (sql === 'commit' && result.command !== 'COMMIT') {
-        throw new Error('expected a commit, got a rollback: a statement before it failed')
-      }
-      return result as unknown as PostgresQueryResult<R>
-    } catch (error) {
-      // An answer of the database leaves the connection usable; anything else leaves it unknown.
-      if (!(error instanceof DatabaseError)) this.#broken = true
-      throw error
-    }
+    createDriver: () => new PooledDriver(pool),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+    createAdapter: () => new PostgresAdapter(),
+    createIntrospector: (db) => new PostgresIntrospector(db),
   }
 }

@@ -1,0 +1,59 @@
+/**
+ * Statements that travel together: sent at once, run in order, answered at once, one round trip.
+ *
+ * Call `send` for statements whose answers the next step needs, `sendWithCommit` for the last ones of a
+ * transaction. The database stops at the first that fails and skips the others (one Sync ends them all:
+ * PostgreSQL, "Frontend/Backend Protocol", Pipelining): nothing behind a failure is run, a commit least
+ * of all.
+ */
+
+import type { Kysely } from 'kysely'
+import { PooledConnection } from './pooled-connection.ts'
+
+/** A statement for the hot path: kysely's own are compiled at each use and never prepared. */
+export interface Statement {
+  /** The database keeps it parsed and planned under this name: one name for one text. */
+  readonly name?: string
+  readonly text: string
+  /** What `$1`, `$2`, … stand for. A `Buffer` travels as it is, within a list as hexadecimal text. */
+  readonly values?: readonly unknown[]
+}
+
+/** What a statement yielded. */
+export interface Answer {
+  readonly command: string
+  /** Rows that it yielded or changed. */
+  readonly rowCount: number
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+}
+
+/** A transaction, or the database for statements outside of one. */
+// oxlint-disable-next-line typescript/no-empty-object-type -- kysely spells "no tables yet" so
+type Db = Kysely<{}>
+
+/** Sends `statements` now; the answers come in their order. */
+export async function send(db: Db, statements: readonly Statement[]): Promise<readonly Answer[]> {
+  return await db
+    .getExecutor()
+    .provideConnection(async (connection) => await pooled(connection).send(statements))
+}
+
+/**
+ * Sends `statements` together with the commit, once the work of this transaction is done. Resolves when
+ * they are committed, so the work itself must not wait for it; rejects if they never will be.
+ */
+export async function sendWithCommit(
+  tx: Db,
+  statements: readonly Statement[],
+): Promise<readonly Answer[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly Answer[]>()
+  await tx.getExecutor().provideConnection(async (connection) => {
+    pooled(connection).defer({ statements, resolve, reject })
+  })
+  return await promise
+}
+
+function pooled(connection: unknown): PooledConnection {
+  if (connection instanceof PooledConnection) return connection
+  throw new TypeError('expected a connection of `openStore`')
+}
