@@ -15,6 +15,7 @@ const reviewedTool = z.strictObject({
   sinks: z.array(sink).max(50).default([]),
   systemFields: z.array(z.string().max(200)).max(50).optional(),
   warnings: z.string().max(200).optional(),
+  independent: z.boolean().optional(),
 })
 
 const definition = z.object({

@@ -65,6 +65,7 @@ export class Approvals {
         entitled: decision.approver,
         shown: shownOf(wanted, warnings),
         lifetimeMilliseconds: LIFETIME_MILLISECONDS,
+        independent: wanted.target.independent,
       },
       this.#env,
     )
@@ -81,11 +82,15 @@ export class Approvals {
   }
 
   /** Voids what waits in the same tree on the same server; the entries to append with the call's. */
-  async voidOthers(tx: Tx, { call, known, approval }: JudgedCall): Promise<readonly Entry[]> {
+  async voidOthers(
+    tx: Tx,
+    { call, known, target, approval }: JudgedCall,
+  ): Promise<readonly Entry[]> {
     const going = {
       call: call.id,
       root: rootOf(known.tree).id,
       server: call.server.id,
+      independent: target.independent,
       ...(approval !== undefined && { approval: approval.id }),
     }
     return await voidOthers(tx, going, { type: 'system', part: 'gateway' }, this.#env)

@@ -32,6 +32,8 @@ export interface Target {
   readonly systemFields: readonly string[]
   /** The path in the result where unresolved warnings stand. */
   readonly warnings?: string
+  /** Review declared it independent of other calls on its server. */
+  readonly independent: boolean
 }
 
 /** The target of a call, or why there is none: `unknown_tool`, `arguments_invalid`, … */
@@ -84,6 +86,7 @@ function resourceTarget(server: Server, uri: string): Target {
   return {
     resource: resourceFacts(server, uri),
     systemFields: [],
+    independent: false,
     ...(definition !== undefined && { definition, digest: definition.digest }),
   }
 }
@@ -93,7 +96,13 @@ function promptTarget(server: Server, definition: Definition, args: JsonObject):
   if (!conforming.ok)
     return refuse({ reason: 'arguments_invalid', message: conforming.error.message })
   const { name, digest } = definition
-  return ok({ resource: promptFacts(server, name), definition, digest, systemFields: [] })
+  return ok({
+    resource: promptFacts(server, name),
+    definition,
+    digest,
+    systemFields: [],
+    independent: false,
+  })
 }
 
 function toolTarget(server: Server, definition: Definition, args: JsonObject): Result<Target> {
@@ -113,6 +122,7 @@ function toolTarget(server: Server, definition: Definition, args: JsonObject): R
     definition,
     digest,
     systemFields: tool.systemFields ?? [],
+    independent: tool.independent === true,
     ...(tool.warnings !== undefined && { warnings: tool.warnings }),
   })
 }

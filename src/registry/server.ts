@@ -93,6 +93,8 @@ export const reviewedToolSchema = z.strictObject({
   consequential: z.boolean(),
   /** The place in the result where unresolved warnings stand. */
   warnings: place.exactOptional(),
+  /** What an approver saw of other calls stays true when this one goes through: it voids no approval. */
+  independent: z.boolean().exactOptional(),
 })
 
 /** @see reviewedToolSchema */
@@ -103,6 +105,7 @@ export interface ReviewedTool {
   readonly systemFields?: readonly string[]
   readonly consequential: boolean
   readonly warnings?: string
+  readonly independent?: boolean
 }
 
 /** What the reviewer declared of reading resources. */

@@ -75,10 +75,11 @@ export const serverHandlers: Pick<
   },
   reviewServer: {
     run: async ({ id, tools, digests }, session, env) => {
-      const declared = tools.map(({ systemFields, warnings, ...tool }) => ({
+      const declared = tools.map(({ systemFields, warnings, independent, ...tool }) => ({
         ...tool,
         ...(systemFields !== undefined && { systemFields }),
         ...(warnings !== undefined && { warnings }),
+        ...(independent !== undefined && { independent }),
       }))
       const reviewed = await reviewServer({ server: id, tools: declared, digests }, session, env)
       return reviewed.ok ? ok(described(reviewed.value)) : reviewed
