@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FIELDS, flagOf, readConfiguration, variableOf } from './configuration.ts'
+
+const TYPICAL = { home: '/srv/behalf', port: '9000', trustDomain: 'acme.example' }
+
+test('a flag wins over a variable, a variable over the default', () => {
+  const read = readConfiguration(TYPICAL, { BEHALF_PORT: '1', BEHALF_DRAIN_SECONDS: '3' })
+  assert(read.ok)
+  const { home, port, trustDomain, drainSeconds, host } = read.value
+  assert.deepEqual(
+    { home, port, trustDomain, drainSeconds, host },
+    {
+      home: '/srv/behalf',
+      port: 9000,
+      trustDomain: 'acme.example',
+      drainSeconds: 3,
+      host: '127.0.0.1',
+    },
+  )
+})
+
+test('DATABASE_URL is read too', () => {
+  const read = readConfiguration({}, { DATABASE_URL: 'postgres://x/y' })
+  assert(read.ok)
+  assert.equal(read.value.databaseUrl, 'postgres://x/y')
+})
+
+test('names flags and variables alike', () => {
+  assert.equal(flagOf('trustDomain'), '--trust-domain')
+  assert.equal(variableOf('trustDomain'), 'BEHALF_TRUST_DOMAIN')
+  assert(FIELDS.includes('databaseUrl'))
+})
+
+for (const [name, flags, environment, message] of [
+  [
+    'a misspelt variable',
+    {},
+    { BEHALF_TRUSTDOMAIN: 'x' },
+    'expected no variable `BEHALF_TRUSTDOMAIN`: there is no such setting',
+  ],
+  [
+    'a port beyond the last',
+    { port: '70000' },
+    {},
+    '`--port` (BEHALF_PORT): too big: expected number to be <=65535',
+  ],
+  [
+    'a port that is no number',
+    { port: 'http' },
+    {},
+    '`--port` (BEHALF_PORT): invalid input: expected number, received NaN',
+  ],
+  [
+    'an issuer with a path',
+    { issuer: 'https://acme.example/x' },
+    {},
+    '`--issuer` (BEHALF_ISSUER): expected an origin such as `https://behalf.acme.example`, without a path',
+  ],
+  [
+    'plain HTTP off loopback',
+    { issuer: 'http://acme.example' },
+    {},
+    '`--issuer`: expected `https` off loopback',
+  ],
+  [
+    'listening off loopback without TLS',
+    { host: '0.0.0.0' },
+    {},
+    '`--host` off loopback: expected an `https` `--issuer`, with TLS terminated in front',
+  ],
+  ['a trust domain in capitals', { trustDomain: 'ACME' }, {}, /--trust-domain/],
+] as const) {
+  test(`refuses ${name}`, () => {
+    const read = readConfiguration(flags, environment)
+    assert(!read.ok)
+    if (typeof message === 'string') assert.equal(read.error.message, message)
+    else assert.match(read.error.message, message)
+  })
+}
