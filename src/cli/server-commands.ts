@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import * as z from 'zod'
 import type { Input } from '../api/operations.ts'
 import { act } from './act.ts'
+import { addDraftCommand } from './draft-review.ts'
 import { facts, table } from './terminal.ts'
 
 /** Adds the commands about MCP servers, policies and keys. */
@@ -61,6 +62,7 @@ export function addServerCommands(program: Command): void {
           ),
       ),
     )
+  addDraftCommand(server)
   server
     .command('review <server>')
     .summary('accept what was observed, from a review file')
