@@ -1,25 +1,32 @@
 /**
- * T1: bubblewrap, with namespaces, mounts and a system call filter of its own.
+ * T1: bubblewrap, with namespaces, mounts, limits and a system call filter of its own.
  *
  * Held (tested): files outside of the mounts, the network (an empty one, nothing of the host's loopback),
- * unix sockets, processes of the host, `/proc/sys`, nested namespaces, the calls in `seccomp.ts`.
- * Not held: CPU, and the number of processes and their memory in total (that needs a cgroup).
+ * unix sockets, processes of the host, `/proc/sys`, nested namespaces, the calls in `seccomp.ts`, the
+ * number of processes, open files, the size of every place that can be written but the mounts.
  */
 
 import { lstat, readlink } from 'node:fs/promises'
-import { arch, userInfo } from 'node:os'
-import type { Readable } from 'node:stream'
+import { arch } from 'node:os'
 import { ok, refuse, type Result } from '../base/result.ts'
-import { killGroup, launched, type Launch } from './launch.ts'
+import { opening, type Door } from './doors.ts'
+import { closedTo, identityFor, NOBODY } from './identity.ts'
+import { FILTER_FD, GATE_FD, NUMBER_FD, type Launch } from './launch.ts'
+import { hostMark } from './leftovers.ts'
+import type { Bounds } from './limits.ts'
 import type { Mount } from './mounts.ts'
+import { tried } from './probe.ts'
 import type { Program } from './program.ts'
 import type { SandboxEnv, SandboxSpec } from './sandboxed.ts'
 import { seccompFilter } from './seccomp.ts'
 
-type Plan = {
-  readonly spec: SandboxSpec
+/** What is to be jailed. */
+export interface Plan {
+  readonly spec: Pick<SandboxSpec, 'cwd' | 'label'>
+  readonly bounds: Bounds
   readonly program: Program
   readonly mounts: readonly Mount[]
+  readonly doors: readonly Door[]
 }
 
 /** This machine, this user or these mounts do not allow T1. */
@@ -28,42 +35,82 @@ export interface JailRefusal {
   readonly message: string
 }
 
-// bubblewrap started as uid 0 can write the host's core_pattern: become nobody first.
-const NOBODY = { uid: 65_534, gid: 65_534 }
-const PROBE_MILLISECONDS = 5_000
-const TEMPORARY_BYTES = 64 * 1024 * 1024
 // What the dynamic linker and ordinary programs need, and none of the host's configuration.
 const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib64']
 const SYSTEM_FILES = ['/etc/ld.so.cache', '/etc/alternatives']
+const PRLIMIT = '/usr/bin/prlimit'
+const HOW = 'install `bubblewrap` (Debian, Ubuntu, Fedora and Arch call the package so)'
 
-/** The command line that jails `plan`, after a run of the very same jail showed that it works. */
+/** The command line that jails `plan`, on a machine where such a jail works. */
 export async function jailed(plan: Plan, env: SandboxEnv): Promise<Result<Launch, JailRefusal>> {
-  const filter = seccompFilter(arch())
-  if (filter === undefined) return unavailable(`no system call filter for \`${arch()}\``)
-  const bubblewrap = env.bubblewrapPath ?? '/usr/bin/bwrap'
-  if ((await lstat(bubblewrap).catch(() => undefined)) === undefined) {
-    return unavailable(`no bubblewrap at \`${bubblewrap}\``)
+  const usable = await jailWorks(env)
+  if (!usable.ok) return usable
+  const { file, args, javascript, code } = plan.program
+  const identity = await identityFor(plan.mounts, plan.spec.label)
+  const needed = [
+    { real: file, writable: false },
+    { real: code, writable: false },
+    ...(javascript || plan.doors.length > 0 ? [{ real: env.nodePath, writable: false }] : []),
+    ...plan.mounts,
+  ]
+  for (const { real, writable } of needed) {
+    const closed = await closedTo(real, writable, identity)
+    if (closed !== undefined) return unavailable(closed)
   }
-  const heap = plan.spec.limits.heapMegabytes
-  const { file, args, javascript } = plan.program
+  const heap = plan.bounds.heapMegabytes
   const program = javascript
     ? [env.nodePath, ...(heap === undefined ? [] : [`--max-old-space-size=${heap}`]), file, ...args]
     : [file, ...args]
-  const walls = await wallsOf(plan, env)
-  const inside = (command: readonly string[]): Launch => ({
+  const command = opening(plan.doors, [...limited(plan.bounds), ...program], env.nodePath)
+  const shown = new Set([env.nodePath, code, file])
+  return ok({
     tier: 'T1',
-    command: bubblewrap,
-    args: [...walls, '--', ...command],
+    command: bubblewrapOf(env),
+    args: [...(await wallsOf(plan, shown)), '--', ...command],
     cwd: '/',
-    filter,
-    ...(userInfo().uid === 0 ? { identity: NOBODY } : {}),
+    layers: ['namespaces', 'system call filter', ...(identity === undefined ? [] : ['own user'])],
+    filter: usable.value,
+    ...(plan.doors.length > 0 && { channel: true }),
+    ...(identity !== undefined && { identity }),
   })
-  const fault = await tried(inside([env.nodePath, '-e', probeOf(plan)]), env)
-  return fault === undefined ? ok(inside(program)) : unavailable(fault)
 }
 
-async function wallsOf(plan: Plan, env: SandboxEnv): Promise<string[]> {
-  const walls = ['--unshare-all', '--die-with-parent', '--new-session']
+/** The filter for this machine, after a jail of the real kind ran here. */
+export async function jailWorks(env: SandboxEnv): Promise<Result<Uint8Array, JailRefusal>> {
+  const filter = seccompFilter(arch())
+  if (filter === undefined) return unavailable(`no system call filter for \`${arch()}\``)
+  const bubblewrap = bubblewrapOf(env)
+  if ((await lstat(bubblewrap).catch(() => undefined)) === undefined) {
+    return unavailable(`no bubblewrap at \`${bubblewrap}\`: ${HOW}`)
+  }
+  if ((await lstat(PRLIMIT).catch(() => undefined)) === undefined) {
+    return unavailable(`no prlimit at \`${PRLIMIT}\`: install \`util-linux\``)
+  }
+  // bubblewrap started as uid 0 can write the host's core_pattern: become somebody else first.
+  const identity = await identityFor([], undefined)
+  const walls = await wallsOf({ spec: {}, bounds: PROBED, mounts: [] }, new Set())
+  const fault = await tried(
+    {
+      tier: 'T1',
+      command: bubblewrap,
+      args: [...walls, '--', ...limited(PROBED), '/usr/bin/env', 'true'],
+      cwd: '/',
+      layers: [],
+      filter,
+      ...(identity === undefined ? {} : { identity: NOBODY }),
+    },
+    env.clock,
+  )
+  return fault === undefined ? ok(filter) : unavailable(hinted(fault))
+}
+
+const PROBED = { memoryBytes: 0, processes: 16, openFiles: 64, scratchBytes: 65_536, diskBytes: 0 }
+
+async function wallsOf(
+  plan: Pick<Plan, 'bounds' | 'mounts'> & { readonly spec: Pick<SandboxSpec, 'cwd'> },
+  shown: ReadonlySet<string>,
+): Promise<string[]> {
+  const walls = ['--unshare-all', '--die-with-parent', '--new-session', '--hostname', hostMark()]
   for (const path of SYSTEM) {
     const found = await lstat(path).catch(() => undefined)
     if (found === undefined) continue
@@ -77,10 +124,8 @@ async function wallsOf(plan: Plan, env: SandboxEnv): Promise<string[]> {
   walls.push('--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys')
   // bubblewrap's /dev is a writable tmpfs half as large as the memory, with /dev/shm in it.
   walls.push('--dev', '/dev', '--remount-ro', '/dev')
-  walls.push('--size', String(TEMPORARY_BYTES), '--tmpfs', '/tmp')
-  for (const path of new Set([env.nodePath, plan.program.code, plan.program.file])) {
-    walls.push('--ro-bind', path, path)
-  }
+  walls.push('--size', String(plan.bounds.scratchBytes), '--tmpfs', '/tmp')
+  for (const path of shown) walls.push('--ro-bind', path, path)
   // Outer paths first, so that what is mounted below them is not covered.
   for (const { named, real, writable } of plan.mounts.toSorted(
     (a, b) => a.named.length - b.named.length,
@@ -89,46 +134,35 @@ async function wallsOf(plan: Plan, env: SandboxEnv): Promise<string[]> {
       walls.push(writable ? '--bind' : '--ro-bind', real, path)
     }
   }
-  walls.push('--remount-ro', '/', '--chdir', plan.spec.cwd ?? '/', '--seccomp', '3')
-  return walls
+  walls.push('--remount-ro', '/', '--chdir', plan.spec.cwd ?? '/')
+  walls.push('--seccomp', String(FILTER_FD), '--block-fd', String(GATE_FD))
+  return [...walls, '--info-fd', String(NUMBER_FD)]
 }
 
-/** A program that fails if the user inside may not use what was mounted. */
-function probeOf(plan: Plan): string {
-  const needed = [
-    { path: plan.program.file, writable: false },
-    ...plan.mounts.map(({ named, writable }) => ({ path: named, writable })),
+/** Lowers what the kernel counts. In a user namespace of its own a jail's processes are counted alone. */
+function limited(bounds: Bounds): string[] {
+  const cpu = bounds.cpuSeconds
+  return [
+    PRLIMIT,
+    `--nproc=${bounds.processes}`,
+    `--nofile=${bounds.openFiles}`,
+    `--fsize=${Math.max(bounds.diskBytes, bounds.scratchBytes)}`,
+    '--core=0',
+    ...(cpu === undefined ? [] : [`--cpu=${cpu + 1}`]),
+    '--',
   ]
-  return `const { accessSync, constants } = require('node:fs')
-for (const { path, writable } of ${JSON.stringify(needed)})
-  accessSync(path, writable ? constants.R_OK | constants.W_OK : constants.R_OK)`
 }
 
-/** Runs `probe` to its end: undefined if it went well, else the last line that it wrote. */
-async function tried(probe: Launch, env: SandboxEnv): Promise<string | undefined> {
-  const started = await launched(probe, {}).catch((fault: Error) => fault)
-  if (started instanceof Error) return started.message
-  const { child, pid, stdin, stdout, stderr } = started
-  const ended = new AbortController()
-  const { promise: exit, resolve } = Promise.withResolvers<number | null>()
-  child.once('exit', (code) => {
-    ended.abort()
-    resolve(code)
-  })
-  void env.clock
-    .sleep(PROBE_MILLISECONDS, ended.signal)
-    .then(() => (ended.signal.aborted ? undefined : killGroup(pid)))
-  stdin.end()
-  stdout.resume()
-  const [said, code] = await Promise.all([complaint(stderr), exit])
-  return code === 0 ? undefined : (said ?? `the jail ended with ${code ?? 'a signal'}`)
+function bubblewrapOf(env: SandboxEnv): string {
+  return env.bubblewrapPath ?? '/usr/bin/bwrap'
 }
 
-/** The line that names the error: bubblewrap's own, or Node's. */
-async function complaint(stderr: Readable): Promise<string | undefined> {
-  let text = ''
-  for await (const chunk of stderr) text = (text + String(chunk)).slice(0, 4_096)
-  return text.split('\n').find((line) => /^(bwrap|Error|error)\b/.test(line))
+/** What a person can do about the faults that are common. */
+function hinted(fault: string): string {
+  if (/user namespace|uid map|Operation not permitted|Permission denied/i.test(fault)) {
+    return `${fault}: this user may not make user namespaces here (\`kernel.unprivileged_userns_clone\`, \`kernel.apparmor_restrict_unprivileged_userns\`, or a container without them)`
+  }
+  return fault
 }
 
 function unavailable(message: string): Result<never, JailRefusal> {

@@ -1,8 +1,10 @@
 /** One process group: started with nothing but what is named, ended as a whole. */
 
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
+import { setPriority } from 'node:os'
 import { kill } from 'node:process'
-import type { Readable, Writable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
+import { inheritedDescriptors } from './inherited.ts'
 
 /** An exact command line, and the tier that it stands for. */
 export interface Launch {
@@ -10,8 +12,12 @@ export interface Launch {
   readonly command: string
   readonly args: readonly string[]
   readonly cwd: string
-  /** Written to descriptor 3, which the command reads to its end. */
+  /** What holds it, outermost first, for the report. */
+  readonly layers: readonly string[]
+  /** For bubblewrap: its filter, written to `FILTER_FD`. It then waits at `GATE_FD` and tells its child's number at `NUMBER_FD`. */
   readonly filter?: Uint8Array
+  /** Whether its first program sends us listening sockets; see `doors.ts`. */
+  readonly channel?: boolean
   /** The user and group to become first. */
   readonly identity?: { readonly uid: number; readonly gid: number }
 }
@@ -23,7 +29,16 @@ export interface Launched {
   readonly stdin: Writable
   readonly stdout: Readable
   readonly stderr: Readable
+  /** The process whose end is everybody's; behind bubblewrap the first of the namespace. */
+  readonly root: number
+  /** Lets a program go that waits at its gate. */
+  open(): void
 }
+
+/** The descriptors that bubblewrap is given. */
+export const [FILTER_FD, GATE_FD, NUMBER_FD] = [3, 4, 5] as const
+// The interactive work of others goes first.
+const NICE = 10
 
 /** Spawns `launch` with exactly this environment and no descriptor but its pipes. Throws if it cannot start. */
 export async function launched(
@@ -34,7 +49,7 @@ export async function launched(
     cwd: launch.cwd,
     env: { ...environment },
     detached: true,
-    stdio: ['pipe', 'pipe', 'pipe', launch.filter === undefined ? 'ignore' : 'pipe'],
+    stdio: descriptors(launch),
     ...launch.identity,
   })
   const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -42,24 +57,72 @@ export async function launched(
   child.once('error', (cause) => reject(new Error(`starting \`${launch.command}\``, { cause })))
   await promise
   const { pid, stdin, stdout, stderr } = child
-  const filter = child.stdio[3]
   if (pid === undefined || stdin === null || stdout === null || stderr === null) {
     throw new Error(`expected \`${launch.command}\` to have a number and three pipes`)
   }
   // A program that is gone shows by its exit; writing into its closed pipe is no fault of ours.
   stdin.on('error', () => {})
-  if (filter !== null && filter !== undefined && 'end' in filter) {
-    filter.on('error', () => {})
-    filter.end(launch.filter)
-  }
-  return { child, pid, stdin, stdout, stderr }
+  const gate = written(child, GATE_FD)
+  if (launch.filter !== undefined) written(child, FILTER_FD)?.end(launch.filter)
+  const root = launch.filter === undefined ? pid : ((await numberTold(child)) ?? pid)
+  for (const each of new Set([pid, root])) yieldTo(each)
+  return { child, pid, stdin, stdout, stderr, root, open: () => void gate?.end('.') }
 }
 
 /** Kills every process of the group. */
 export function killGroup(leader: number): void {
+  signal(-leader)
+}
+
+/** Kills a process; that it is gone is what was wanted. */
+export function signal(pid: number): void {
   try {
-    kill(-leader, 'SIGKILL')
+    kill(pid, 'SIGKILL')
   } catch {
-    // ESRCH: the group is gone, which is what was wanted.
+    // ESRCH
+  }
+}
+
+function descriptors(launch: Launch): StdioOptions {
+  const { inherited, nothing } = inheritedDescriptors()
+  const jailed = launch.filter !== undefined
+  const own = [
+    ...(['pipe', 'pipe', 'pipe'] as const),
+    ...(jailed ? (['pipe', 'pipe', 'pipe'] as const) : []),
+    ...(launch.channel === true ? (['ipc'] as const) : []),
+  ]
+  const highest = Math.max(own.length - 1, ...inherited)
+  return Array.from(
+    { length: highest + 1 },
+    (_, fd) => own[fd] ?? (inherited.includes(fd) ? nothing : 'ignore'),
+  )
+}
+
+/** The number of bubblewrap's child, from its `--info-fd`; undefined if it ended before it had one. */
+async function numberTold(child: ChildProcess): Promise<number | undefined> {
+  const pipe = readable(child.stdio[NUMBER_FD])
+  if (pipe === undefined) return undefined
+  let text = ''
+  for await (const chunk of pipe) text = (text + String(chunk)).slice(0, 4_096)
+  const number = Number(/"child-pid":\s*(\d+)/.exec(text)?.[1])
+  return Number.isInteger(number) ? number : undefined
+}
+
+function readable(pipe: unknown): Readable | undefined {
+  return pipe instanceof Readable ? pipe : undefined
+}
+
+function written(child: ChildProcess, fd: number): Writable | undefined {
+  const pipe = child.stdio[fd]
+  if (pipe === null || pipe === undefined || !('end' in pipe)) return undefined
+  pipe.on('error', () => {})
+  return pipe
+}
+
+function yieldTo(pid: number): void {
+  try {
+    setPriority(pid, NICE)
+  } catch {
+    // It ended already.
   }
 }

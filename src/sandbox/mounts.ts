@@ -51,10 +51,23 @@ export async function mountsOf(
     }
     mounts.push({ named, real, writable })
   }
+  const led = mounts.find((mount) =>
+    mounts.some((outer) => outer.writable && ledAway(mount, outer)),
+  )
+  if (led !== undefined) return refused(led.named, 'expected no link in what a program may write')
   if (spec.cwd !== undefined && !mounts.some((m) => within(normalize(spec.cwd ?? ''), m.named))) {
     return refused(spec.cwd, 'expected a working folder in a mount')
   }
   return ok(mounts)
+}
+
+/** Whether `mount` lies in `outer` by name and elsewhere in truth: a program that ran before led it there. */
+function ledAway(mount: Mount, outer: Mount): boolean {
+  return (
+    mount !== outer &&
+    within(mount.named, outer.named) &&
+    mount.real !== join(outer.real, relative(outer.named, mount.named))
+  )
 }
 
 /** Whether `path` is `folder` or lies below it. Both are absolute and normal. */

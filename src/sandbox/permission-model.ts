@@ -3,17 +3,29 @@
  *
  * Held (tested): files outside of the mounts, every kind of network including name lookup and unix
  * sockets, child processes, workers, addons, FFI, WASI, SQLite, the inspector, new links, signals to others.
- * Not held: it is no kernel boundary (a fault in V8 or Node escapes it), CPU is not limited, and links are
- * followed that lie in the program's own `node_modules`, or that somebody else puts into a mount meanwhile.
+ * Where util-linux is there, the kernel takes the network, new privileges and the uid 0 away as well.
+ * Not held: it is no kernel boundary (a fault in V8 or Node escapes it), and links are followed that lie
+ * in the program's own `node_modules`, or that somebody else puts into a mount meanwhile.
  *
  * @see https://nodejs.org/api/permissions.html
  */
 
-import { ok, type Result } from '../base/result.ts'
+import { mkdtemp, chown } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ok, refuse, type Result } from '../base/result.ts'
+import type { Plan } from './bubblewrap.ts'
+import { closedTo, identityFor } from './identity.ts'
+import { kernelLayers } from './kernel-layers.ts'
 import type { Launch } from './launch.ts'
-import { confined, type Mount, type MountRefusal } from './mounts.ts'
-import type { Program } from './program.ts'
-import type { SandboxEnv, SandboxSpec } from './sandboxed.ts'
+import { hostMark, SCRATCH_PARENT, SCRATCH_PREFIX } from './leftovers.ts'
+import { confined, type MountRefusal } from './mounts.ts'
+import type { SandboxEnv } from './sandboxed.ts'
+
+/** The command line, and the folder that the program has for itself. */
+export interface Permitted {
+  readonly launch: Launch
+  readonly scratch: string
+}
 
 // What the permission model does not cover is taken away before the program's first line: signals and
 // identity; SQLite, which opens and creates files by itself; V8's flags; native engines. A builtin is one
@@ -38,40 +50,58 @@ const parent = process.ppid
 setInterval(() => process.ppid === parent || process.reallyExit(1), 1000).unref()
 `
 
-/** The command line that runs `plan` under the permission model. */
+/** The command line that runs `plan` under the permission model, with a scratch folder made for it. */
 export async function permitted(
-  plan: {
-    readonly spec: SandboxSpec
-    readonly program: Program
-    readonly mounts: readonly Mount[]
-  },
-  env: Pick<SandboxEnv, 'nodePath'>,
-): Promise<Result<Launch, MountRefusal>> {
+  plan: Plan,
+  env: Pick<SandboxEnv, 'nodePath' | 'clock'>,
+): Promise<Result<Permitted, MountRefusal>> {
   const links = await confined(plan.mounts)
   if (!links.ok) return links
-  const read = new Set([plan.program.code, plan.program.file])
-  const write = new Set<string>()
-  for (const { named, real, writable } of plan.mounts) {
+  const { program, bounds, mounts } = plan
+  const identity = await identityFor(mounts, plan.spec.label)
+  const needed = [
+    { real: env.nodePath, writable: false },
+    { real: program.file, writable: false },
+    ...mounts,
+  ]
+  for (const { real, writable } of needed) {
+    const closed = await closedTo(real, writable, identity)
+    if (closed !== undefined) return refuse({ reason: 'mount_refused', message: closed })
+  }
+  const scratch = await mkdtemp(join(SCRATCH_PARENT, `${SCRATCH_PREFIX}${hostMark()}-`))
+  if (identity !== undefined) await chown(scratch, identity.uid, identity.gid)
+  const read = new Set([program.code, program.file, scratch])
+  const write = new Set([scratch])
+  for (const { named, real, writable } of mounts) {
     for (const path of [named, real]) {
       read.add(path)
       if (writable) write.add(path)
     }
   }
-  const heap = plan.spec.limits.heapMegabytes
-  return ok({
+  const heap = bounds.heapMegabytes
+  const node = [
+    env.nodePath,
+    // How a host that comes later finds what one that was killed left.
+    `--title=${hostMark()}`,
+    '--permission',
+    ...[...read].map((path) => `--allow-fs-read=${path}`),
+    ...[...write].map((path) => `--allow-fs-write=${path}`),
+    '--disable-sigusr1',
+    ...(heap === undefined ? [] : [`--max-old-space-size=${heap}`]),
+    `--import=data:text/javascript,${encodeURIComponent(PRELOAD)}`,
+    '--',
+    program.file,
+    ...program.args,
+  ]
+  const kernel = await kernelLayers(bounds, env.clock, identity)
+  const [command = env.nodePath, ...args] = [...kernel.prefix, ...node]
+  const launch: Launch = {
     tier: 'T0',
-    command: env.nodePath,
-    args: [
-      '--permission',
-      ...[...read].map((path) => `--allow-fs-read=${path}`),
-      ...[...write].map((path) => `--allow-fs-write=${path}`),
-      '--disable-sigusr1',
-      ...(heap === undefined ? [] : [`--max-old-space-size=${heap}`]),
-      `--import=data:text/javascript,${encodeURIComponent(PRELOAD)}`,
-      '--',
-      plan.program.file,
-      ...plan.program.args,
-    ],
+    command,
+    args,
     cwd: plan.spec.cwd ?? '/',
-  })
+    layers: ['permission model', ...kernel.layers, ...(identity === undefined ? [] : ['own user'])],
+    ...(identity !== undefined && { identity }),
+  }
+  return ok({ launch, scratch })
 }

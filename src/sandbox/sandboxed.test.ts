@@ -115,7 +115,7 @@ await attempt('SQLite', () => (new (require('node:sqlite').DatabaseSync)(root + 
 await attempt('signal to the parent', () => process.kill(Number(parent), 0))
 await attempt('core pattern', () => (fs.writeFileSync('/proc/sys/kernel/core_pattern', '|/x'), 'written'))
 await attempt('user namespace', () => require('node:child_process').execFileSync('/usr/bin/unshare', ['-U', 'true']))
-await attempt('environment', () => Object.keys(process.env).filter((name) => name !== 'PWD'))
+await attempt('environment', () => Object.keys(process.env).filter((name) => !['PWD', 'TMPDIR'].includes(name)))
 console.log(JSON.stringify(report))
 `
 
@@ -173,7 +173,11 @@ for (const tier of ['T0', 'T1'] as const) {
     const file = await script(root, 'console.log(JSON.stringify(process.env))')
     const environment = { MEMORY_FILE_PATH: '/somewhere' }
     const ran = must(await sandboxed(spec(root, file, { environment, tier }), env))
-    const { PWD: _, ...seen } = JSON.parse((await outputOf(ran)).out) as Record<string, string>
+    const {
+      PWD: _pwd,
+      TMPDIR: _scratch,
+      ...seen
+    } = JSON.parse((await outputOf(ran)).out) as Record<string, string>
     assert.deepEqual(seen, environment)
   })
 
@@ -187,7 +191,11 @@ for (const tier of ['T0', 'T1'] as const) {
     const ran = must(await sandboxed(spec(root, file, { tier, limits }), { ...env, clock }))
     await new Promise((resolve) => ran.stdout.once('data', resolve))
     await clock.advance(60_000)
-    assert.deepEqual(await ran.exit, { code: null, signal: 'SIGKILL' })
+    const { code, signal, ended } = await ran.exit
+    assert.deepEqual(
+      { code, signal, ended },
+      { code: null, signal: 'SIGKILL', ended: 'wall_clock' },
+    )
   })
 }
 

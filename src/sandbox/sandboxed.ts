@@ -7,19 +7,25 @@
  * - **T0** Node's permission model: JavaScript only, for files, network, children and addons. It binds
  *   what JavaScript can ask Node for; it is no kernel boundary.
  *
- * No tier has a network, an inherited environment or an inherited descriptor. Neither limits CPU, nor
- * the memory of a whole process tree; a wall clock and the size of Node's heap are limited.
+ * Neither inherits an environment or a descriptor. Both are held to limits (`limits.ts`), by the kernel where
+ * it lets us, else by a watchdog; the exit says which was reached and what was used. T0 has no network; T1
+ * has one where `egress` or `doors` say so, through a proxy of ours.
  */
 
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import { jailed } from './bubblewrap.ts'
+import type { Door } from './doors.ts'
+import { egressProxy, PROXY_ENVIRONMENT } from './egress-proxy.ts'
+import type { Destination, EgressRefusal, Resolve } from './egress.ts'
 import { checkedEnvironment, type EnvironmentRefusal } from './environment.ts'
-import { killGroup, launched, type Launch } from './launch.ts'
+import { limitsOf, type Bounds, type LimitRefusal, type Limits } from './limits.ts'
 import { mountsOf, type MountRefusal } from './mounts.ts'
 import { permitted } from './permission-model.ts'
 import { programOf, type ProgramRefusal } from './program.ts'
+import type { Exit, Usage } from './report.ts'
+import { supervised, type Order } from './supervise.ts'
 
 /** Where a program ran. */
 export type Tier = 'T0' | 'T1'
@@ -35,7 +41,13 @@ export interface SandboxSpec {
   readonly cwd?: string
   /** The whole environment of the program. */
   readonly environment: Readonly<Record<string, string>>
-  readonly limits: { readonly wallMilliseconds?: number; readonly heapMegabytes?: number }
+  readonly limits: Limits
+  /** Where it may connect to, through our proxy (T1 only). Nowhere by default. */
+  readonly egress?: readonly Destination[]
+  /** What of ours answers on its loopback (T1 only). */
+  readonly doors?: readonly Door[]
+  /** Whose program it is: started as root, the same label is the same user, and another one another. */
+  readonly label?: string
   /** `best` (default): T1 where it works, else T0. A named tier runs there or not at all. */
   readonly tier?: Tier | 'best'
 }
@@ -49,6 +61,8 @@ export interface SandboxEnv {
   readonly bubblewrapPath?: string
   /** Paths that no mount may contain or lie in: keys, database, sockets. */
   readonly protectedPaths?: readonly string[]
+  /** How names of egress destinations are looked up; the system's resolver by default. */
+  readonly resolve?: Resolve
 }
 
 /** A running program. */
@@ -61,18 +75,18 @@ export interface Sandboxed {
   readonly tier: Tier
   /** Why it is not T1, where `best` was asked for. */
   readonly fellBack?: string
+  /** What holds it, outermost first. */
+  readonly layers: readonly string[]
+  /** What it used so far. */
+  stats(): Usage
   /** Kills the program and what it started, at once. */
   kill(): void
 }
 
-/** How a program ended: by itself with a code, or by a signal. */
-export interface Exit {
-  readonly code: number | null
-  readonly signal: string | null
-}
-
 /** Why nothing was run. */
 export type SandboxRefusal =
+  | LimitRefusal
+  | EgressRefusal
   | MountRefusal
   | ProgramRefusal
   | EnvironmentRefusal
@@ -84,50 +98,60 @@ export async function sandboxed(
   spec: SandboxSpec,
   env: SandboxEnv,
 ): Promise<Result<Sandboxed, SandboxRefusal>> {
+  const bounds = limitsOf(spec.limits)
+  if (!bounds.ok) return bounds
   const program = await programOf(spec, env)
   if (!program.ok) return program
   const environment = checkedEnvironment(spec.environment)
   if (!environment.ok) return environment
   const mounts = await mountsOf(spec, env)
   if (!mounts.ok) return mounts
-  const plan = { spec, program: program.value, mounts: mounts.value }
+  const egress = spec.egress === undefined ? undefined : egressProxy(spec.egress, env)
+  if (egress?.ok === false) return egress
+  const proxy = egress?.value
+  const doors = [...(spec.doors ?? []), ...(proxy === undefined ? [] : [proxy.door])]
+  const plan = { spec, bounds: bounds.value, program: program.value, mounts: mounts.value, doors }
+  const common = {
+    doors,
+    bounds: bounds.value,
+    folders: mounts.value.filter((mount) => mount.writable).map((mount) => mount.real),
+    environment: { ...spec.environment, ...(proxy === undefined ? {} : PROXY_ENVIRONMENT) },
+    ...(proxy !== undefined && { traffic: proxy }),
+  }
 
   let fellBack: string | undefined
   if (spec.tier !== 'T0') {
     const usable = await jailed(plan, env)
-    if (usable.ok) return ok(await start(usable.value, spec, env))
-    if (spec.tier === 'T1')
-      return refuse({ reason: 'tier_unavailable', message: usable.error.message })
+    if (usable.ok) return ok(await supervised({ ...common, launch: usable.value }, env.clock))
+    if (spec.tier === 'T1') return unavailable(usable.error.message)
     fellBack = usable.error.message
   }
+  const why = fellBack === undefined ? '' : `; T1 is unavailable: ${fellBack}`
+  if (doors.length > 0) return unavailable(`T0 has no way out${why}`)
   if (!program.value.javascript) {
-    const why = fellBack === undefined ? '' : `; T1 is unavailable: ${fellBack}`
     return refuse({ reason: 'not_javascript', message: `T0 runs JavaScript only${why}` })
   }
   const at = await permitted(plan, env)
-  return at.ok ? ok(await start(at.value, spec, env, fellBack)) : at
+  if (!at.ok) return at
+  const { launch, scratch } = at.value
+  const inner: Order = {
+    ...common,
+    launch,
+    scratch,
+    folders: [...common.folders, scratch],
+    bounds: withScratch(bounds.value, common.folders),
+    environment: { TMPDIR: scratch, ...common.environment },
+    ...(fellBack !== undefined && { fellBack }),
+  }
+  return ok(await supervised(inner, env.clock))
 }
 
-async function start(
-  launch: Launch,
-  spec: SandboxSpec,
-  env: SandboxEnv,
-  fellBack?: string,
-): Promise<Sandboxed> {
-  const { child, pid, stdin, stdout, stderr } = await launched(launch, spec.environment)
-  const { promise: exit, resolve } = Promise.withResolvers<Exit>()
-  const ended = new AbortController()
-  child.once('exit', (code, signal) => {
-    // What the program left behind in its group goes with it: no daemon survives it.
-    killGroup(pid)
-    ended.abort()
-    resolve({ code, signal })
-  })
-  // Once the leader was reaped its number may be somebody else's.
-  const kill = (): void => (ended.signal.aborted ? undefined : killGroup(pid))
-  if (spec.limits.wallMilliseconds !== undefined) {
-    void env.clock.sleep(spec.limits.wallMilliseconds, ended.signal).then(kill)
-  }
-  const fallback = fellBack === undefined ? {} : { fellBack }
-  return { stdin, stdout, stderr, exit, tier: launch.tier, kill, ...fallback }
+/** In T0 scratch is a folder like the mounts, and counted with them. */
+function withScratch(bounds: Bounds, mounts: readonly string[]): Bounds {
+  const { scratchBytes, diskBytes } = bounds
+  return { ...bounds, diskBytes: scratchBytes + (mounts.length > 0 ? diskBytes : 0) }
+}
+
+function unavailable(message: string): Result<never, SandboxRefusal> {
+  return refuse({ reason: 'tier_unavailable', message })
 }

@@ -1,0 +1,175 @@
+/**
+ * A control group of one's own, where this user may make one: the kernel then holds the totals exactly.
+ *
+ * Both hierarchies are spoken: v2 (one folder; we must be allowed to hand it the controllers) and v1
+ * (a folder each for memory, pids and cpuacct). Call `controlGroup`; undefined means that the watchdog
+ * has to do.
+ *
+ * @see https://docs.kernel.org/admin-guide/cgroup-v2.html and cgroup-v1/
+ */
+
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { kill } from 'node:process'
+import type { Bounds } from './limits.ts'
+
+/** The kernel's totals of one group. */
+export interface GroupUse {
+  readonly memoryBytes: number
+  readonly processes: number
+  readonly cpuSeconds: number
+  readonly oomKills: number
+  readonly refusedForks: number
+}
+
+/** A group that holds one program. */
+export interface ControlGroup {
+  readonly folders: readonly string[]
+  add(pid: number): void
+  use(): GroupUse
+  /** Kills what is still in it and removes it; false while something in it is still ending. */
+  remove(): boolean
+}
+
+// Where the hierarchies are mounted by every distribution.
+const V1 = '/sys/fs/cgroup'
+const V2 = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified']
+const PARENT = 'behalf'
+const NANOSECONDS = 1e9
+const MICROSECONDS = 1e6
+
+/** The folders in which our groups lie, where they do. */
+export const GROUP_FOLDERS: readonly string[] = [
+  ...V2.map((root) => join(root, PARENT)),
+  ...['memory', 'pids', 'cpuacct'].map((controller) => join(V1, controller, PARENT)),
+]
+
+/** A group called `name` with these limits, under one of ours; undefined where that is not permitted. */
+export function controlGroup(name: string, bounds: Bounds): ControlGroup | undefined {
+  return unified(name, bounds) ?? separate(name, bounds)
+}
+
+function unified(name: string, bounds: Bounds): ControlGroup | undefined {
+  const root = V2.find((path) => read(path, 'cgroup.controllers')?.includes('memory'))
+  if (root === undefined) return undefined
+  const parent = join(root, PARENT)
+  const folder = join(parent, name)
+  const controllers = '+memory +pids +cpu'
+  const made =
+    write(root, 'cgroup.subtree_control', controllers) &&
+    make(parent) &&
+    write(parent, 'cgroup.subtree_control', controllers) &&
+    make(folder) &&
+    write(folder, 'memory.max', bounds.memoryBytes) &&
+    write(folder, 'pids.max', bounds.processes + OURS)
+  if (!made) {
+    removed(folder)
+    return undefined
+  }
+  write(folder, 'memory.swap.max', 0)
+  write(folder, 'memory.oom.group', 1)
+  return {
+    folders: [folder],
+    add: (pid) => void write(folder, 'cgroup.procs', pid),
+    use: () => ({
+      memoryBytes: number(folder, 'memory.peak') || number(folder, 'memory.current'),
+      processes: number(folder, 'pids.peak') || number(folder, 'pids.current'),
+      cpuSeconds: member(folder, 'cpu.stat', 'usage_usec') / MICROSECONDS,
+      oomKills: member(folder, 'memory.events', 'oom_kill'),
+      refusedForks: member(folder, 'pids.events', 'max'),
+    }),
+    remove: () => removed(folder),
+  }
+}
+
+function separate(name: string, bounds: Bounds): ControlGroup | undefined {
+  const at = (controller: string): string => join(V1, controller, PARENT, name)
+  const [memory, pids, cpu] = [at('memory'), at('pids'), at('cpuacct')]
+  const folders = [memory, pids, cpu]
+  const made =
+    folders.every(
+      (folder) => read(join(folder, '../..'), 'cgroup.procs') !== undefined && make(folder),
+    ) &&
+    write(memory, 'memory.limit_in_bytes', bounds.memoryBytes) &&
+    write(pids, 'pids.max', bounds.processes + OURS)
+  if (!made) {
+    folders.forEach(removed)
+    return undefined
+  }
+  write(memory, 'memory.memsw.limit_in_bytes', bounds.memoryBytes)
+  let peak = 0
+  return {
+    folders,
+    add: (pid) => folders.forEach((folder) => write(folder, 'cgroup.procs', pid)),
+    use: () => {
+      peak = Math.max(peak, number(pids, 'pids.current'))
+      return {
+        memoryBytes: number(memory, 'memory.max_usage_in_bytes'),
+        processes: peak,
+        cpuSeconds: number(cpu, 'cpuacct.usage') / NANOSECONDS,
+        oomKills: member(memory, 'memory.oom_control', 'oom_kill'),
+        refusedForks: member(pids, 'pids.events', 'max'),
+      }
+    },
+    remove: () => folders.map(removed).every(Boolean),
+  }
+}
+
+/** Bubblewrap's two processes are in the group too. */
+const OURS = 2
+
+/** Kills what is in a group and removes it; true when it is gone. */
+export function removed(folder: string): boolean {
+  for (const pid of (read(folder, 'cgroup.procs') ?? '').split('\n').filter(Boolean)) {
+    try {
+      kill(Number(pid), 'SIGKILL')
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  try {
+    rmdirSync(folder)
+    return true
+  } catch (cause) {
+    return (cause as NodeJS.ErrnoException).code === 'ENOENT'
+  }
+}
+
+function make(folder: string): boolean {
+  try {
+    mkdirSync(folder, { recursive: true })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function write(folder: string, file: string, value: string | number): boolean {
+  try {
+    // Without O_CREAT: on a plain folder a misnamed control file must fail, not appear.
+    writeFileSync(join(folder, file), String(value), { flag: 'r+' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function read(folder: string, file: string): string | undefined {
+  try {
+    return readFileSync(join(folder, file), 'latin1')
+  } catch {
+    return undefined
+  }
+}
+
+function number(folder: string, file: string): number {
+  return Number(read(folder, file) ?? 0) || 0
+}
+
+/** The number behind `name` in a file of lines `name number`. */
+function member(folder: string, file: string, name: string): number {
+  const line = read(folder, file)
+    ?.split('\n')
+    .find((each) => each.startsWith(`${name} `))
+  return Number(line?.slice(name.length + 1) ?? 0)
+}

@@ -1,0 +1,157 @@
+/** Starts an exact command line and stays with it to its end: `supervised`. */
+
+import { rm } from 'node:fs/promises'
+import { PassThrough, type Readable } from 'node:stream'
+import type { Clock } from '../base/clock.ts'
+import { controlGroup, type ControlGroup } from './cgroup.ts'
+import { attend, type Door } from './doors.ts'
+import { killGroup, launched, signal, type Launch, type Launched } from './launch.ts'
+import { hostMark } from './leftovers.ts'
+import type { Bounds } from './limits.ts'
+import type { Denied, Ending, Exit, Usage } from './report.ts'
+import type { Sandboxed } from './sandboxed.ts'
+import { Watch } from './watch.ts'
+
+/** What is supervised, and by whose traffic it is judged. */
+export interface Order {
+  readonly launch: Launch
+  readonly environment: Readonly<Record<string, string>>
+  readonly bounds: Bounds
+  /** What it may write on disk: its mounts, and in T0 its scratch. */
+  readonly folders: readonly string[]
+  /** Removed at the end. */
+  readonly scratch?: string
+  readonly doors: readonly Door[]
+  readonly traffic?: Traffic
+  readonly fellBack?: string
+}
+
+/** What went through the doors. */
+export interface Traffic {
+  readonly egress: Usage['egress']
+  denied(): readonly Denied[]
+  close(): void
+}
+
+const NOTHING = { sentBytes: 0, receivedBytes: 0 }
+const LINGER_MILLISECONDS = 2_000
+const [REMOVAL_TRIES, REMOVAL_PAUSE_MILLISECONDS] = [100, 10]
+
+/** Runs it. The gate opens only when it is in its group and watched: no line of it runs before. */
+export async function supervised(order: Order, clock: Clock): Promise<Sandboxed> {
+  const { launch, bounds } = order
+  const startedAt = clock.nowMilliseconds()
+  const program = await launched(launch, order.environment)
+  const { child, pid, root } = program
+  const group = controlGroup(`${hostMark()}-${pid}`, bounds)
+  for (const each of new Set([pid, root])) group?.add(each)
+
+  const over = new AbortController()
+  let ended: Ending | undefined
+  const end = (why: Ending): void => {
+    // Once the leader was reaped its number may be somebody else's.
+    if (over.signal.aborted) return
+    ended ??= why
+    endAll(program, clock, over.signal)
+  }
+  const output = capped(program, bounds.outputBytes, () => end('output'))
+  const watch = new Watch({ root, group, bounds, folders: order.folders, end }, clock)
+  const closeDoors = attend(child, order.doors)
+  if (bounds.wallMilliseconds !== undefined) {
+    void clock.sleep(bounds.wallMilliseconds, over.signal).then(() => end('wall_clock'))
+  }
+
+  const used = (): Usage => ({
+    wallMilliseconds: clock.nowMilliseconds() - startedAt,
+    outputBytes: output.bytes(),
+    egress: order.traffic?.egress ?? NOTHING,
+    ...watch.used,
+  })
+  const { promise: exit, resolve } = Promise.withResolvers<Exit>()
+  child.once('exit', (code, killedBy) => {
+    // What the program left behind in its group goes with it: no daemon survives it.
+    killGroup(pid)
+    over.abort()
+    watch.stop()
+    const why = ended ?? reached(watch, bounds) ?? 'itself'
+    const denied = [...watch.denied(), ...(order.traffic?.denied() ?? [])]
+    const report = { ended: why, used: used(), denied }
+    closeDoors()
+    order.traffic?.close()
+    const outcome = ended === undefined ? { code, signal: killedBy } : KILLED
+    void clear(order, group, clock).then(() => resolve({ ...outcome, ...report }))
+  })
+  program.open()
+  const { stdin } = program
+  const fallback = order.fellBack === undefined ? {} : { fellBack: order.fellBack }
+  return {
+    stdin,
+    stdout: output.stdout,
+    stderr: output.stderr,
+    exit,
+    tier: launch.tier,
+    layers: [...launch.layers, ...(group === undefined ? [] : ['control group'])],
+    stats: used,
+    kill: () => end('killed'),
+    ...fallback,
+  }
+}
+
+const KILLED = { code: null, signal: 'SIGKILL' } as const
+
+/** Kills the first process, with which the kernel ends its namespace; then, whoever lingers. */
+function endAll({ pid, root }: Launched, clock: Clock, over: AbortSignal): void {
+  signal(root)
+  if (root === pid) return killGroup(pid)
+  void clock
+    .sleep(LINGER_MILLISECONDS, over)
+    .then(() => (over.aborted ? undefined : killGroup(pid)))
+}
+
+/** The limit that the kernel held, where it was the kernel that ended the program. */
+function reached(watch: Watch, bounds: Bounds): Ending | undefined {
+  if (watch.outOfMemory()) return 'memory'
+  const cpu = bounds.cpuSeconds
+  return cpu !== undefined && watch.used.cpuSeconds >= cpu ? 'cpu' : undefined
+}
+
+/** Removes what the program had for itself: the group goes when its last process did. */
+async function clear(order: Order, group: ControlGroup | undefined, clock: Clock): Promise<void> {
+  for (let i = 0; i < REMOVAL_TRIES; i++) {
+    if (group === undefined || group.remove()) break
+    await clock.sleep(REMOVAL_PAUSE_MILLISECONDS)
+  }
+  if (order.scratch !== undefined) {
+    await rm(order.scratch, { recursive: true, force: true }).catch(() => {})
+  }
+}
+
+/** The two outputs, cut off together after `limit` bytes; without a limit the pipes themselves. */
+function capped(
+  { stdout, stderr }: Launched,
+  limit: number | undefined,
+  over: () => void,
+): { stdout: Readable; stderr: Readable; bytes: () => number } {
+  if (limit === undefined) {
+    const bytes = (): number => bytesRead(stdout) + bytesRead(stderr)
+    return { stdout, stderr, bytes }
+  }
+  let left = limit
+  const cut = (from: Readable): Readable => {
+    const to = new PassThrough()
+    from.on('data', (chunk: Buffer) => {
+      const kept = chunk.subarray(0, Math.max(0, left))
+      if (kept.length > 0 && !to.write(kept)) from.pause()
+      left -= chunk.length
+      if (left < 0) over()
+    })
+    to.on('drain', () => from.resume())
+    from.once('end', () => to.end())
+    return to
+  }
+  return { stdout: cut(stdout), stderr: cut(stderr), bytes: () => limit - Math.max(0, left) }
+}
+
+function bytesRead(stream: Readable): number {
+  return 'bytesRead' in stream && typeof stream.bytesRead === 'number' ? stream.bytesRead : 0
+}
