@@ -1,5 +1,5 @@
 /**
- * The administration API: every operation, one row each (`/api/v1`, DESIGN: wire surface).
+ * The administration API: every operation, one row each (`/api/v1`, ARCHITECTURE.md: wire surface).
  *
  * Read `OPERATIONS` at the end for the table of contents. Shapes are what travels; the owning room
  * parses anything of its own (intent, transports, policies) strictly.

@@ -1,4 +1,4 @@
-/** Every route of the one origin, in one table (DESIGN: wire surface). */
+/** Every route of the one origin, in one table (ARCHITECTURE.md: wire surface). */
 
 import { openApiDocument } from '../api/openapi.ts'
 import { storeTileSource } from '../audit/tile-source.ts'

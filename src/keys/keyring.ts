@@ -5,7 +5,7 @@
  * `published` what others should know. Keys lie in Postgres, sealed under the master key. A rotation
  * touches the subject `keyring`: whoever follows the change feed calls `reload` then.
  *
- * @see DESIGN §7 "keys"
+ * @see ARCHITECTURE.md, "separate powers"
  */
 
 import type { Actor } from '../audit/entry.ts'

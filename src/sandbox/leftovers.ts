@@ -23,6 +23,7 @@ export interface Swept {
 const MARK = /\bhost-(\d+)-(\d+)-(\d+)\b/
 /** Where T0's scratch folders lie. */
 export const SCRATCH_PARENT = '/tmp'
+/** What the name of each begins with. */
 export const SCRATCH_PREFIX = 'behalf-scratch-'
 
 /** This process, named for good: its namespace of numbers, its number, and when it started. */
