@@ -43,19 +43,19 @@ for (const [name, flags, environment, message] of [
     'a port beyond the last',
     { port: '70000' },
     {},
-    '`--port` (BEHALF_PORT): too big: expected number to be <=65535',
+    '`--port` (BEHALF_PORT): expected a whole number from 0 to 65535, got `70000`',
   ],
   [
     'a port that is no number',
     { port: 'http' },
     {},
-    '`--port` (BEHALF_PORT): invalid input: expected number, received NaN',
+    '`--port` (BEHALF_PORT): expected a whole number from 0 to 65535, got `http`',
   ],
   [
     'an issuer with a path',
     { issuer: 'https://acme.example/x' },
     {},
-    '`--issuer` (BEHALF_ISSUER): expected an origin such as `https://behalf.acme.example`, without a path',
+    '`--issuer` (BEHALF_ISSUER): expected an origin such as `https://behalf.acme.example`, without a path, got `https://acme.example/x`',
   ],
   [
     'plain HTTP off loopback',

@@ -16,8 +16,14 @@ const origin = z
     (text) => new URL(text).origin === text,
     'expected an origin such as `https://behalf.acme.example`, without a path',
   )
-const whole = (least: number, most: number): z.ZodCoercedNumber<string> =>
-  z.coerce.number<string>().int().min(least).max(most)
+const whole = (least: number, most: number): z.ZodCoercedNumber<string> => {
+  const error = `expected a whole number from ${least} to ${most}`
+  return z.coerce
+    .number<string>({ error })
+    .int({ error })
+    .min(least, { error })
+    .max(most, { error })
+}
 
 /** Every field. The description is a sentence with its unit; it becomes help and documentation. */
 export const configurationSchema = z.strictObject({
@@ -94,10 +100,7 @@ export function readConfiguration(
   flags: Readonly<Record<string, string | undefined>>,
   environment: Readonly<Record<string, string | undefined>>,
 ): Result<Configuration, { reason: 'bad_configuration'; message: string }> {
-  const known = new Set([...FIELDS.map(variableOf), ...CLIENT_VARIABLES])
-  const unknown = Object.keys(environment).find(
-    (name) => name.startsWith('BEHALF_') && !known.has(name),
-  )
+  const unknown = unknownVariable(environment)
   if (unknown !== undefined)
     return bad(`expected no variable \`${unknown}\`: there is no such setting`)
   const given: Record<string, string> = {}
@@ -112,15 +115,30 @@ export function readConfiguration(
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
     const field = String(issue?.path[0] ?? '')
-    return bad(
-      `\`${flagOf(field)}\` (${variableOf(field)}): ${lowerFirst(issue?.message ?? 'expected another value')}`,
-    )
+    const message = lowerFirst(issue?.message ?? 'expected another value')
+    // A connection string may hold a password.
+    const got = field === 'databaseUrl' ? '' : `, got \`${given[field]}\``
+    return bad(`\`${flagOf(field)}\` (${variableOf(field)}): ${message}${got}`)
   }
   return checkTogether(parsed.data)
 }
 
+/** The first `BEHALF_` variable that nothing reads: most likely misspelt. */
+export function unknownVariable(
+  environment: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  const known = new Set([...FIELDS.map(variableOf), ...CLIENT_VARIABLES])
+  return Object.keys(environment).find((name) => name.startsWith('BEHALF_') && !known.has(name))
+}
+
 /** Variables that other parts of the product read; not settings of the server. */
-const CLIENT_VARIABLES = ['BEHALF_URL', 'BEHALF_SESSION', 'BEHALF_TEST_DATABASE_URL']
+const CLIENT_VARIABLES = [
+  'BEHALF_URL',
+  'BEHALF_SESSION',
+  'BEHALF_DELEGATION',
+  'BEHALF_TEST_DATABASE_URL',
+  'BEHALF_E2E_DATABASE_URL',
+]
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 

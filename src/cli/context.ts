@@ -5,8 +5,10 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import * as z from 'zod'
+import { unknownVariable } from '../app/configuration.ts'
 import { type Client, connect } from '../client/client.ts'
 import type { Terminal } from './terminal.ts'
+import { UsageError } from './usage.ts'
 
 /** The surroundings of one command. */
 export interface Context {
@@ -18,9 +20,14 @@ export interface Context {
 
 const signInSchema = z.object({ url: z.string(), token: z.string() })
 
+/** The folder of what belongs to the user of the command line, and by default to the server. */
+export function homeFolder(environment = process.env): string {
+  return environment['BEHALF_HOME'] ?? join(homedir(), '.behalf')
+}
+
 /** The file that `behalf login` keeps; `BEHALF_SESSION` may hold a token instead. */
-export function sessionFile(environment = process.env): string {
-  return join(environment['BEHALF_HOME'] ?? join(homedir(), '.behalf'), 'session.json')
+function sessionFile(): string {
+  return join(homeFolder(), 'session.json')
 }
 
 /** Keeps a session token, readable by its owner only. */
@@ -43,14 +50,19 @@ export function contextOf(command: Command): Context {
   const options = z
     .object({ json: z.boolean().optional(), url: z.string().optional() })
     .parse(command.optsWithGlobals())
+  const misspelt = unknownVariable(process.env)
+  if (misspelt !== undefined)
+    throw new UsageError(`expected no variable \`${misspelt}\`: there is no such setting`)
   const kept = readKept()
-  const url = options.url ?? process.env['BEHALF_URL'] ?? kept?.url ?? 'http://127.0.0.1:8787'
+  const url = originOf(
+    options.url ?? process.env['BEHALF_URL'] ?? kept?.url ?? 'http://127.0.0.1:8787',
+  )
   const session = process.env['BEHALF_SESSION'] ?? (kept?.url === url ? kept.token : undefined)
   return {
     terminal: terminalOf(options.json ?? false),
     url,
     session,
-    client: connect({ url, ...(session !== undefined && { session }) }),
+    client: connect({ url, fetch: reach, ...(session !== undefined && { session }) }),
   }
 }
 
@@ -60,6 +72,25 @@ export function terminalOf(json: boolean): Terminal {
     json,
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
+  }
+}
+
+/** An origin, without the slash that people put behind it. */
+function originOf(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.origin !== text.replace(/\/$/, '')) {
+    throw new UsageError(`expected an origin such as \`http://127.0.0.1:8787\`, got \`${text}\``)
+  }
+  return url.origin
+}
+
+async function reach(request: Request): Promise<Response> {
+  try {
+    return await fetch(request)
+  } catch (cause) {
+    const { origin } = new URL(request.url)
+    const message = `no installation answers at ${origin}: is \`behalf serve\` running there?`
+    throw new Error(message, { cause })
   }
 }
 

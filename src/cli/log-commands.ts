@@ -1,7 +1,7 @@
 /** `behalf log|witness`: the record, checked without trusting who keeps it. */
 
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { parseVerifierKey } from '../audit/note.ts'
@@ -14,85 +14,27 @@ import { witnessLog } from '../audit/witness.ts'
 import { openWitnessState } from '../audit/witness-state.ts'
 import { sha256 } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
-import { httpTileSource } from '../client/log.ts'
+import { httpTileSource, TileRefused } from '../client/log.ts'
 import { act } from './act.ts'
 import { type Context, contextOf } from './context.ts'
-import { EXIT, facts, finish, print, refused, table } from './terminal.ts'
+import {
+  dateText,
+  EXIT,
+  examples,
+  facts,
+  finish,
+  print,
+  Refused,
+  refused,
+  table,
+} from './terminal.ts'
+import { reading, textIn, UsageError, wholeNumber } from './usage.ts'
 
 /** Adds the commands about the log. */
 export function addLogCommands(program: Command): void {
   const log = program.command('log').summary('the transparency log')
-  log
-    .command('story <delegation>')
-    .summary('who delegated what to whom, what was tried, who approved, who answers')
-    .action(
-      act(
-        'logStory',
-        (id) => ({ id }),
-        ({ text }) => text,
-      ),
-    )
-  log
-    .command('entries')
-    .option('--from <index>', 'the first entry', '0')
-    .option('--limit <count>', 'at most 500', '100')
-    .option('--delegation <id>', 'only of this delegation')
-    .action(
-      act(
-        'logEntries',
-        (_, options) => ({
-          from: Number(options['from']),
-          limit: Number(options['limit']),
-          ...(options['delegation'] !== undefined && { delegation: options['delegation'] }),
-        }),
-        ({ entries }) =>
-          table(
-            ['index', 'kind', 'entry'],
-            entries.map(({ index, entry }) => [
-              String(index),
-              JSON.stringify(entry['kind']),
-              JSON.stringify(entry),
-            ]),
-          ),
-      ),
-    )
-  log
-    .command('receipt <index>')
-    .summary('an offline proof that an entry is in the log')
-    .action(
-      act(
-        'logReceipt',
-        (index) => ({ index: Number(index) }),
-        ({ receipt }) => receipt,
-      ),
-    )
-  log
-    .command('verify')
-    .summary('re-verify the whole log from its tiles alone')
-    .option('--folder <folder>', 'a copy made by `log copy` instead of the installation')
-    .option('--key <vkey>', "the log's verifier key; by default what the installation says")
-    .option('--witness <vkeys...>', 'verifier keys of witnesses')
-    .option('--since <file>', 'a checkpoint kept earlier, which the log must continue')
-    .option('--receipt <file>', 'verify one receipt instead')
-    .addHelpText('after', '\nExample:\n  behalf log verify --since checkpoint.last\n')
-    .action(verifyAction)
-  log
-    .command('checkpoint')
-    .summary('the signed head of the log, to keep for `verify --since`')
-    .action(async (_options: object, command: Command) => {
-      const context = contextOf(command)
-      const note = await sourceOf(context)('checkpoint')
-      const text = new TextDecoder().decode(note)
-      print(context.terminal, { checkpoint: text }, text)
-    })
-  log
-    .command('copy <folder>')
-    .summary('copy the log, to verify and keep elsewhere')
-    .action(async (folder: string, _options: object, command: Command) => {
-      const context = contextOf(command)
-      const size = await copyLog(sourceOf(context), folder)
-      print(context.terminal, { size, folder }, `copied ${size} entries to ${folder}`)
-    })
+  addReadingCommands(log)
+  addCheckingCommands(log)
   program
     .command('witness')
     .summary('cosign the log if it continues what was cosigned before')
@@ -102,9 +44,117 @@ export function addLogCommands(program: Command): void {
     .option('--show-key', 'only print its verifier key, for `behalf serve --witnesses`')
     .addHelpText(
       'after',
-      '\nExample:\n  behalf witness --name auditor.example/w1 --key-file w1.pem --state w1.json\n',
+      examples(
+        'behalf witness --name auditor.example/w1 --key-file w1.pem --state w1.json --show-key',
+        'behalf witness --name auditor.example/w1 --key-file w1.pem --state w1.json',
+      ),
     )
     .action(witnessAction)
+}
+
+function addReadingCommands(log: Command): void {
+  log
+    .command('story <delegation>')
+    .summary('who delegated what to whom, what was tried, who approved, who answers')
+    .addHelpText('after', examples('behalf log story dlg_…'))
+    .action(
+      act(
+        'logStory',
+        (id) => ({ id }),
+        ({ text }) => text,
+      ),
+    )
+  log
+    .command('entries')
+    .summary('entries of the log, in order')
+    .option('--from <index>', 'the first entry', '0')
+    .option('--limit <count>', 'at most 500', '100')
+    .option('--delegation <id>', 'only of this delegation')
+    .addHelpText(
+      'after',
+      examples('behalf log entries --from 100 --limit 20', 'behalf log entries --delegation dlg_…'),
+    )
+    .action(
+      act(
+        'logEntries',
+        (_, options) => ({
+          from: wholeNumber(options['from'] ?? '', '--from'),
+          limit: wholeNumber(options['limit'] ?? '', '--limit'),
+          ...(options['delegation'] !== undefined && { delegation: options['delegation'] }),
+        }),
+        ({ entries }) =>
+          table(
+            ['index', 'time', 'kind', 'entry'],
+            entries.map(({ index, entry: { v: _v, time, kind, ...rest } }) => [
+              String(index),
+              typeof time === 'number' ? dateText(time) : '',
+              typeof kind === 'string' ? kind : '',
+              JSON.stringify(rest),
+            ]),
+          ),
+      ),
+    )
+  log
+    .command('receipt <index>')
+    .summary('an offline proof that an entry is in the log')
+    .addHelpText('after', examples('behalf log receipt 44 > entry-44.tlog-proof'))
+    .action(
+      act(
+        'logReceipt',
+        (index) => ({ index: wholeNumber(index, 'the index of an entry') }),
+        ({ receipt }) => receipt,
+      ),
+    )
+}
+
+function addCheckingCommands(log: Command): void {
+  log
+    .command('verify')
+    .summary('re-verify the whole log from its tiles alone')
+    .option('--folder <folder>', 'a copy made by `log copy` instead of the installation')
+    .option('--key <vkey>', "the log's verifier key; by default what the installation says")
+    .option('--witness <vkeys...>', 'verifier keys of witnesses')
+    .option('--since <file>', 'a checkpoint kept earlier, which the log must continue')
+    .option('--receipt <file>', 'verify one receipt instead')
+    .addHelpText(
+      'after',
+      examples(
+        'behalf log verify --since checkpoint.last',
+        'behalf log verify --folder copy --key acme.example/log+e1f0…',
+        'behalf log verify --receipt entry-44.tlog-proof --key acme.example/log+e1f0…',
+      ),
+    )
+    .action(verifyAction)
+  log
+    .command('key')
+    .summary('the key that verifies the log; keep it where the operator cannot change it')
+    .addHelpText('after', examples('behalf log key > log.vkey'))
+    .action(
+      act(
+        'logKey',
+        () => ({}),
+        ({ vkey }) => vkey,
+      ),
+    )
+  log
+    .command('checkpoint')
+    .summary('the signed head of the log, to keep for `verify --since`')
+    .addHelpText('after', examples('behalf log checkpoint > checkpoint.last'))
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(command)
+      const note = await sourceOf(context)('checkpoint')
+      const text = new TextDecoder().decode(note)
+      print(context.terminal, { checkpoint: text }, text)
+    })
+  log
+    .command('copy <folder>')
+    .summary('copy the log, to verify and keep elsewhere')
+    .addHelpText('after', examples('behalf log copy copy-of-the-log'))
+    .action(async (folder: string, _options: object, command: Command) => {
+      const context = contextOf(command)
+      const size = await copyLog(sourceOf(context), folder)
+      print(context.terminal, { size, folder }, `copied ${size} entries to ${folder}`)
+    })
 }
 
 interface VerifyOptions {
@@ -118,14 +168,19 @@ interface VerifyOptions {
 async function verifyAction(options: VerifyOptions, command: Command): Promise<void> {
   const context = contextOf(command)
   const { terminal } = context
+  // What is read here comes first: it may be misspelt.
+  const receipt = options.receipt === undefined ? undefined : textIn(options.receipt, 'the receipt')
+  const since = options.since === undefined ? undefined : textIn(options.since, 'the checkpoint')
+  const { folder } = options
+  if (folder !== undefined && !reading(folder, 'the copy', () => statSync(folder)).isDirectory())
+    throw new UsageError(`expected \`${folder}\` to be a folder made by \`behalf log copy\``)
   const key = options.key ?? (await announcedKey(context))
   const witnesses = options.witness ?? []
-  if (options.receipt !== undefined) {
-    process.exitCode = await verifyOneReceipt(context, options.receipt, { key, witnesses })
+  if (receipt !== undefined) {
+    process.exitCode = await verifyOneReceipt(context, receipt, { key, witnesses })
     return
   }
-  const source = options.folder === undefined ? sourceOf(context) : folderTileSource(options.folder)
-  const since = options.since === undefined ? undefined : readFileSync(options.since, 'utf8')
+  const source = folder === undefined ? sourceOf(context) : folderTileSource(folder)
   const verified = await verifyLog(
     source,
     { log: key, witnesses, ...(since !== undefined && { since }) },
@@ -150,7 +205,7 @@ async function verifyAction(options: VerifyOptions, command: Command): Promise<v
 
 async function verifyOneReceipt(
   context: Context,
-  file: string,
+  receipt: string,
   { key, witnesses }: { readonly key: string; readonly witnesses: readonly string[] },
 ): Promise<number> {
   const keys = await Promise.all([key, ...witnesses].map((vkey) => parseVerifierKey(vkey)))
@@ -158,7 +213,7 @@ async function verifyOneReceipt(
   if (log === undefined || others.length !== witnesses.length) {
     return refused(context.terminal, { reason: 'malformed_key', message: 'expected verifier keys' })
   }
-  const proven = await verifyReceipt(readFileSync(file, 'utf8'), { log, witnesses: others })
+  const proven = await verifyReceipt(receipt, { log, witnesses: others })
   if (!proven.ok) return refused(context.terminal, proven.error)
   print(context.terminal, proven.value, facts({ ...proven.value }))
   return EXIT.done
@@ -166,14 +221,23 @@ async function verifyOneReceipt(
 
 async function announcedKey(context: Context): Promise<string> {
   const answer = await context.client.call('logKey', {})
-  if (!answer.ok)
-    throw new Error(`the installation does not say its log key: ${answer.error.message}`)
+  if (!answer.ok) throw new Refused(answer.error.reason, answer.error.message)
   return answer.value.vkey
 }
 
-function sourceOf(context: Context): TileSource {
-  if (context.session === undefined) throw new Error('sign in first: `behalf login --code …`')
-  return httpTileSource({ url: context.url, session: context.session })
+/** The log of the installation, as whoever is signed in may read it. */
+function sourceOf({ session, url }: Context): TileSource {
+  if (session === undefined) throw new Refused('not_signed_in', 'expected somebody signed in')
+  const source = httpTileSource({ url, session })
+  return async (path) => {
+    try {
+      return await source(path)
+    } catch (cause) {
+      if (!(cause instanceof TileRefused)) throw cause
+      if (cause.status === 401) throw new Refused('not_signed_in', 'the session has ended')
+      throw new Refused('not_permitted', 'reading the log is not permitted to you')
+    }
+  }
 }
 
 interface WitnessOptions {
@@ -204,7 +268,7 @@ async function witnessAction(options: WitnessOptions, command: Command): Promise
     return
   }
   const kept = await context.client.call('logCosign', { checkpoint: cosigned.value })
-  process.exitCode = finish(
+  process.exitCode = await finish(
     context.terminal,
     kept,
     ({ size }) => `cosigned a log of ${size} entries\nverify with --witness '${vkey}'`,
@@ -221,5 +285,6 @@ function witnessKey(file: string): KeyObject {
       flag: 'wx',
     })
   }
-  return createPrivateKey(readFileSync(file))
+  const pem = textIn(file, 'the key')
+  return reading(file, 'the key', () => createPrivateKey(pem))
 }

@@ -2,46 +2,73 @@
 
 import { Command, CommanderError } from 'commander'
 import { addAgentCommands } from './agent-commands.ts'
+import { addConnectCommands } from './connect-commands.ts'
+import { terminalOf } from './context.ts'
 import { addDelegationCommands } from './delegation-commands.ts'
 import { addLogCommands } from './log-commands.ts'
 import { addPeopleCommands } from './people-commands.ts'
 import { addRunCommands } from './run-commands.ts'
 import { addServeCommand } from './serve-command.ts'
 import { addServerCommands } from './server-commands.ts'
-import { EXIT } from './terminal.ts'
+import { EXIT, Refused, refused } from './terminal.ts'
+import { UsageError } from './usage.ts'
 
 const program = new Command('behalf')
   .description('The identity and authority plane for AI agents.')
-  .option('--json', 'print JSON, for programs')
+  .option('--json', 'print one JSON value, for programs; refusals and errors too')
   .option('--url <origin>', 'the installation to talk to; also BEHALF_URL')
-  .showHelpAfterError('(behalf <command> --help shows examples)')
-  .exitOverride()
+  .addHelpText(
+    'after',
+    '\nExit status: 0 done, 1 refused, 2 wrong usage, 3 something is broken.\nEvery command has examples: behalf <command> --help\n',
+  )
 
 addServeCommand(program)
 addPeopleCommands(program)
 addAgentCommands(program)
 addServerCommands(program)
 addDelegationCommands(program)
+addConnectCommands(program)
 addRunCommands(program)
 addLogCommands(program)
-for (const command of everyCommand(program)) command.exitOverride()
+const json = process.argv.includes('--json')
+for (const command of everyCommand(program)) {
+  command.exitOverride().showHelpAfterError(`(\`${pathOf(command)} --help\` shows how)`)
+  if (json) command.configureOutput({ writeErr: () => undefined })
+}
 
 try {
   await program.parseAsync()
 } catch (cause) {
+  process.exitCode = endedBy(cause)
+}
+
+/** Says why a command ended early; the exit status. */
+function endedBy(cause: unknown): number {
+  const terminal = terminalOf(json)
+  if (cause instanceof Refused) return refused(terminal, cause)
   if (cause instanceof CommanderError) {
-    process.exitCode = cause.exitCode === 0 ? EXIT.done : EXIT.usage
-  } else {
-    process.stderr.write(`behalf: ${messageOf(cause)}\n`)
-    process.exitCode = EXIT.fault
+    if (cause.exitCode === 0) return EXIT.done
+    if (json) terminal.out(`${JSON.stringify({ usage: cause.message })}\n`)
+    return EXIT.usage
   }
+  const status = cause instanceof UsageError ? EXIT.usage : EXIT.fault
+  const message = messageOf(cause)
+  if (json)
+    terminal.out(`${JSON.stringify({ [status === EXIT.usage ? 'usage' : 'fault']: message })}\n`)
+  else terminal.err(`behalf: ${message}\n`)
+  return status
 }
 
 function everyCommand(command: Command): Command[] {
   return [command, ...command.commands.flatMap((child) => everyCommand(child))]
 }
 
-/** What people can act on: an address that does not answer is named as such. */
+/** `behalf log verify`. */
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`
+}
+
+/** What people can act on, with what caused it. */
 function messageOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause)
   if (cause.cause instanceof Error) return `${cause.message}: ${messageOf(cause.cause)}`

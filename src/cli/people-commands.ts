@@ -2,16 +2,23 @@
 
 import type { Command } from 'commander'
 import { contextOf, forgetSession, keepSession } from './context.ts'
-import { act } from './act.ts'
-import { EXIT, facts, print, refused, table } from './terminal.ts'
+import { act, namesIn } from './act.ts'
+import { dateText, EXIT, examples, facts, print, refused, table } from './terminal.ts'
+import { listOf } from './usage.ts'
 
 /** Adds the commands about people. */
 export function addPeopleCommands(program: Command): void {
+  addSessionCommands(program)
+  addPersonCommands(program)
+  addGroupCommands(program)
+}
+
+function addSessionCommands(program: Command): void {
   program
     .command('login')
     .summary('sign in with a one-time code')
     .requiredOption('--code <code>', 'the one-time code')
-    .addHelpText('after', '\nExample:\n  behalf login --code 3k9x-…\n')
+    .addHelpText('after', examples('behalf login --code n5e9x-f3k1g-c515q-tkfxm'))
     .action(async (options: { code: string }, command: Command) => {
       const context = contextOf(command)
       const result = await context.client.call('signIn', { code: options.code })
@@ -23,14 +30,15 @@ export function addPeopleCommands(program: Command): void {
       const { session } = result.value
       print(
         context.terminal,
-        context.terminal.json ? result.value : session,
-        `signed in as ${session.handle} until ${new Date(session.expiresAt * 1000).toISOString()}`,
+        result.value,
+        `signed in as ${session.handle} until ${dateText(session.expiresAt)}`,
       )
       process.exitCode = EXIT.done
     })
   program
     .command('logout')
     .summary('end the session')
+    .addHelpText('after', examples('behalf logout'))
     .action(
       act(
         'signOut',
@@ -41,15 +49,19 @@ export function addPeopleCommands(program: Command): void {
     )
   program
     .command('whoami')
-    .summary('who is signed in')
+    .summary('who is signed in, and until when')
+    .addHelpText('after', examples('behalf whoami', 'behalf whoami --json'))
     .action(act('showSession', () => ({}), facts))
+}
 
+function addPersonCommands(program: Command): void {
   const person = program.command('person').summary('people')
   person
     .command('create <handle>')
+    .summary('add a person')
     .requiredOption('--name <name>', 'full name')
     .option('--email <email>', 'mail address')
-    .addHelpText('after', '\nExample:\n  behalf person create alice --name "Alice Ames"\n')
+    .addHelpText('after', examples('behalf person create alice --name "Alice Ames"'))
     .action(
       act(
         'createPerson',
@@ -61,30 +73,43 @@ export function addPeopleCommands(program: Command): void {
         facts,
       ),
     )
-  person.command('list').action(
-    act(
-      'listPeople',
-      () => ({}),
-      ({ people }) =>
-        table(
-          ['handle', 'name', 'active', 'id'],
-          people.map((p) => [p.handle, p.name, p.active ? 'yes' : 'no', p.id]),
-        ),
-    ),
-  )
+  person
+    .command('list')
+    .summary('list people')
+    .addHelpText('after', examples('behalf person list'))
+    .action(
+      act(
+        'listPeople',
+        () => ({}),
+        ({ people }) =>
+          table(
+            ['handle', 'name', 'active', 'manager', 'id'],
+            people.map((each) => [
+              each.handle,
+              each.name,
+              each.active ? 'yes' : 'no',
+              people.find(({ id }) => id === each.manager)?.handle ?? '',
+              each.id,
+            ]),
+          ),
+      ),
+    )
   person
     .command('code <person>')
     .summary('issue a one-time sign-in code')
+    .addHelpText('after', examples('behalf person code alice'))
     .action(
       act(
         'issueCode',
         (id) => ({ id }),
-        ({ code, expiresAt }) => `${code}\nvalid until ${new Date(expiresAt).toISOString()}, once`,
+        ({ code, expiresAt }) => `${code}\nvalid once, until ${dateText(expiresAt)}`,
       ),
     )
   person
     .command('deactivate <person>')
+    .summary('end a person’s sessions; what they delegated no longer stands')
     .option('--reason <text>', 'why')
+    .addHelpText('after', examples('behalf person deactivate sam --reason "left the firm"'))
     .action(
       act(
         'deactivatePerson',
@@ -95,16 +120,24 @@ export function addPeopleCommands(program: Command): void {
         () => 'deactivated',
       ),
     )
-  person.command('reactivate <person>').action(
-    act(
-      'reactivatePerson',
-      (id) => ({ id }),
-      () => 'reactivated',
-    ),
-  )
+  person
+    .command('reactivate <person>')
+    .summary('let a person sign in again')
+    .addHelpText('after', examples('behalf person reactivate sam'))
+    .action(
+      act(
+        'reactivatePerson',
+        (id) => ({ id }),
+        () => 'reactivated',
+      ),
+    )
   person
     .command('manager <person> [manager]')
-    .summary('who answers when this person cannot')
+    .summary('who answers when this person cannot; nobody if left out')
+    .addHelpText(
+      'after',
+      examples('behalf person manager alice paul', 'behalf person manager paul'),
+    )
     .action(
       act(
         'assignManager',
@@ -112,51 +145,73 @@ export function addPeopleCommands(program: Command): void {
         () => 'assigned',
       ),
     )
+}
 
+function addGroupCommands(program: Command): void {
   const group = program.command('group').summary('groups and their rotations')
-  group.command('create <name>').action(act('createGroup', (name) => ({ name }), facts))
-  group.command('list').action(
-    act(
-      'listGroups',
-      () => ({}),
-      ({ groups }) =>
-        table(
-          ['name', 'members', 'id'],
-          groups.map((g) => [g.name, g.members.join(' '), g.id]),
-        ),
-    ),
-  )
-  group.command('add <group> <person>').action(
-    act(
-      'addMember',
-      (id, _options, member) => ({ id, person: member ?? '' }),
-      () => 'added',
-    ),
-  )
-  group.command('remove <group> <person>').action(
-    act(
-      'removeMember',
-      (id, _options, member) => ({ id, person: member ?? '' }),
-      () => 'removed',
-    ),
-  )
+  group
+    .command('create <name>')
+    .summary('add a group')
+    .addHelpText('after', examples('behalf group create partners'))
+    .action(act('createGroup', (name) => ({ name }), facts))
+  group
+    .command('list')
+    .summary('list groups with their members')
+    .addHelpText('after', examples('behalf group list'))
+    .action(
+      act(
+        'listGroups',
+        () => ({}),
+        async ({ groups }, context) => {
+          const nameOf = await namesIn(context)
+          return table(
+            ['name', 'members', 'id'],
+            groups.map(({ name, members, id }) => [name, members.map(nameOf).join(', '), id]),
+          )
+        },
+      ),
+    )
+  group
+    .command('add <group> <person>')
+    .summary('add a member to a group')
+    .addHelpText('after', examples('behalf group add partners paul'))
+    .action(
+      act(
+        'addMember',
+        (id, _options, member) => ({ id, person: member ?? '' }),
+        () => 'added',
+      ),
+    )
+  group
+    .command('remove <group> <person>')
+    .summary('remove a member from a group')
+    .addHelpText('after', examples('behalf group remove partners paul'))
+    .action(
+      act(
+        'removeMember',
+        (id, _options, member) => ({ id, person: member ?? '' }),
+        () => 'removed',
+      ),
+    )
   group
     .command('rotation <group>')
     .summary('who of the group answers when')
-    .requiredOption('--members <handles>', 'comma-separated, in order')
+    .requiredOption('--members <people>', 'comma-separated, in order')
     .requiredOption('--start <datetime>', 'when the first shift begins, e.g. 2026-01-05T09:00')
     .option('--time-zone <zone>', 'IANA time zone', 'UTC')
     .option('--shift <duration>', 'ISO 8601 length of a shift', 'P7D')
     .addHelpText(
       'after',
-      '\nExample:\n  behalf group rotation partners --members paul,petra --start 2026-01-05T09:00 --time-zone Europe/Berlin\n',
+      examples(
+        'behalf group rotation partners --members paul,petra --start 2026-01-05T09:00 --time-zone Europe/Berlin',
+      ),
     )
     .action(
       act(
         'setRotation',
         (id, options) => ({
           id,
-          members: (options['members'] ?? '').split(','),
+          members: listOf(options['members'] ?? ''),
           start: options['start'] ?? '',
           timeZone: options['timeZone'] ?? 'UTC',
           shift: options['shift'] ?? 'P7D',

@@ -1,17 +1,37 @@
 /** `behalf server|policy|key`. */
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Command } from 'commander'
 import * as z from 'zod'
-import type { Input } from '../api/operations.ts'
-import { act } from './act.ts'
-import { addDraftCommand } from './draft-review.ts'
-import { facts, table } from './terminal.ts'
+import type { Input, Output } from '../api/operations.ts'
+import { act, type Options } from './act.ts'
+import { contextOf } from './context.ts'
+import { examples, facts, finish, table } from './terminal.ts'
+import { jsonIn, jsonOf, listOf, oneOf, reading, textIn, UsageError } from './usage.ts'
 
 /** Adds the commands about MCP servers, policies and keys. */
 export function addServerCommands(program: Command): void {
   const server = program.command('server').summary('MCP servers under review')
+  addRegistrationCommands(server)
+  addReviewCommands(server)
+  addPolicyCommands(program.command('policy').summary('Cedar policy sets'))
+  program
+    .command('key')
+    .summary('signing keys')
+    .command('rotate <purpose>')
+    .summary('rotate a key: issuer, svid_ca or svid_jwt')
+    .addHelpText('after', examples('behalf key rotate issuer'))
+    .action(
+      act(
+        'rotateKey',
+        (purpose) => ({ purpose: oneOf(['issuer', 'svid_ca', 'svid_jwt'], purpose, 'purpose') }),
+        facts,
+      ),
+    )
+}
+
+function addRegistrationCommands(server: Command): void {
   server
     .command('register <name>')
     .summary('register a server; nothing of it is offered before a review')
@@ -24,7 +44,10 @@ export function addServerCommands(program: Command): void {
     .option('--credential <name>', 'the upstream credential to send to it')
     .addHelpText(
       'after',
-      '\nExamples:\n  behalf server register documents --title Documents --command mcp-server-filesystem --args \'["/srv/documents"]\' --read-only /srv/documents\n  behalf server register tax-engine --title "Tax engine" --at http://127.0.0.1:9000/mcp\n',
+      examples(
+        'behalf server register documents --title Documents --command mcp-server-filesystem --args \'["/srv/documents"]\' --read-only /srv/documents',
+        'behalf server register tax-engine --title "Tax engine" --at http://127.0.0.1:9000/mcp',
+      ),
     )
     .action(
       act(
@@ -34,52 +57,45 @@ export function addServerCommands(program: Command): void {
           title: options['title'] ?? name,
           transport: transportOf(options),
         }),
-        facts,
+        serverText,
       ),
     )
-  server.command('list').action(
-    act(
-      'listServers',
-      () => ({}),
-      ({ servers }) =>
-        table(
-          ['name', 'state', 'revision', 'tools'],
-          servers.map((s) => [s.name, s.state, String(s.revision), String(s.tools.length)]),
-        ),
-    ),
-  )
   server
-    .command('observe <server>')
-    .summary('connect and keep what it offers, for review')
+    .command('list')
+    .summary('list registered servers')
+    .addHelpText('after', examples('behalf server list'))
     .action(
       act(
-        'observeServer',
-        (id) => ({ id }),
-        ({ definitions }) =>
+        'listServers',
+        () => ({}),
+        ({ servers }) =>
           table(
-            ['kind', 'name', 'digest'],
-            definitions.map((d) => [d.kind, d.name, d.digest]),
+            ['name', 'state', 'revision', 'tools', 'reason'],
+            servers.map((each) => [
+              each.name,
+              each.state,
+              String(each.revision),
+              String(each.tools.length),
+              each.reason ?? '',
+            ]),
           ),
       ),
     )
-  addDraftCommand(server)
   server
-    .command('review <server>')
-    .summary('accept what was observed, from a review file')
-    .requiredOption('--file <json>', 'tools with class and sinks, and the digests that were read')
+    .command('withdraw <server>')
+    .summary('withdraw a server for good')
+    .addHelpText('after', examples('behalf server withdraw documents'))
     .action(
-      act('reviewServer', (id, options) => ({ id, ...reviewOf(options['file'] ?? '') }), facts),
+      act(
+        'withdrawServer',
+        (id) => ({ id }),
+        () => 'withdrawn',
+      ),
     )
-  server.command('withdraw <server>').action(
-    act(
-      'withdrawServer',
-      (id) => ({ id }),
-      () => 'withdrawn',
-    ),
-  )
   server
     .command('credential <server> <name>')
     .summary('keep a sealed upstream credential, read from standard input')
+    .addHelpText('after', examples('behalf server credential tax-engine office < key.txt'))
     .action(
       act(
         'setCredential',
@@ -87,60 +103,153 @@ export function addServerCommands(program: Command): void {
         () => 'kept',
       ),
     )
+}
 
-  const policy = program.command('policy').summary('Cedar policy sets')
-  policy.command('show').action(
-    act(
-      'showPolicies',
-      () => ({}),
-      ({ version, sets }) =>
-        [
-          `version: ${version}`,
-          ...Object.entries(sets).map(([name, text]) => `\n// ${name}.cedar\n${text}`),
-        ].join('\n'),
-    ),
-  )
+function addReviewCommands(server: Command): void {
+  server
+    .command('observe <server>')
+    .summary('connect and keep what it offers, for review')
+    .option('--draft <file>', 'also write a draft review to edit; every tool in it is destructive')
+    .addHelpText(
+      'after',
+      examples(
+        'behalf server observe documents',
+        'behalf server observe documents --draft review.json',
+      ),
+    )
+    .action(observe)
+  server
+    .command('review <server>')
+    .summary('accept what was observed, from a review file')
+    .requiredOption('--file <file>', 'tools with class and sinks, and the digests that were read')
+    .addHelpText('after', examples('behalf server review documents --file review.json'))
+    .action(
+      act(
+        'reviewServer',
+        (id, options) => ({ id, ...reviewIn(options['file'] ?? '') }),
+        serverText,
+      ),
+    )
+}
+
+function addPolicyCommands(policy: Command): void {
+  policy
+    .command('show')
+    .summary('the policies in force')
+    .addHelpText('after', examples('behalf policy show'))
+    .action(
+      act(
+        'showPolicies',
+        () => ({}),
+        ({ version, sets }) =>
+          [
+            `version: ${version}`,
+            ...Object.entries(sets).map(([name, text]) => `\n// ${name}.cedar\n${text}`),
+          ].join('\n'),
+      ),
+    )
   policy
     .command('activate <folder>')
-    .summary('validate and activate the .cedar files of a folder')
+    .summary('validate and activate the .cedar files of a folder; other sets stay')
+    .addHelpText('after', examples('behalf policy activate policies/'))
     .action(act('activatePolicies', (folder) => ({ sets: setsIn(folder) }), facts))
+}
 
-  program
-    .command('key')
-    .summary('signing keys')
-    .command('rotate <purpose>')
-    .summary('issuer, svid_ca or svid_jwt')
-    .action(
-      act('rotateKey', (purpose) => ({ purpose: purpose as Input<'rotateKey'>['purpose'] }), facts),
-    )
+async function observe(id: string, options: Options, command: Command): Promise<void> {
+  const { draft } = options
+  // Somebody may have worked on it.
+  if (draft !== undefined && existsSync(draft))
+    throw new UsageError(`expected no file at \`${draft}\`: a draft is written only once`)
+  const { client, terminal } = contextOf(command)
+  const observed = await client.call('observeServer', { id })
+  if (observed.ok && draft !== undefined) {
+    writeFileSync(draft, `${JSON.stringify(draftOf(observed.value), undefined, 2)}\n`, {
+      flag: 'wx',
+    })
+  }
+  process.exitCode = await finish(terminal, observed, ({ server, definitions }) =>
+    [
+      table(
+        ['kind', 'name', 'digest', 'description'],
+        definitions.map(({ kind, name, digest, value }) => [kind, name, digest, summaryOf(value)]),
+      ),
+      ...(draft === undefined
+        ? []
+        : [
+            '',
+            `wrote \`${draft}\`: read every definition (--json shows them whole), give each tool its`,
+            `class and sinks, remove tools that nobody is to use, then:`,
+            `  behalf server review ${server.name} --file ${draft}`,
+          ]),
+    ].join('\n'),
+  )
+}
+
+type Definition = Output<'observeServer'>['definitions'][number]
+
+function summaryOf({ description }: Definition['value']): string {
+  const text = typeof description === 'string' ? description : ''
+  return text.length <= 60 ? text : `${text.slice(0, 60)}…`
+}
+
+/** Everything that was offered, classed as the worst: a reviewer makes it less. */
+function draftOf({ definitions }: Output<'observeServer'>): Review {
+  return {
+    tools: definitions
+      .filter(({ kind }) => kind === 'tool')
+      .map(({ name }) => ({ name, class: 'destructive', consequential: true, sinks: [] })),
+    digests: Object.fromEntries(
+      definitions.map(({ kind, name, digest }) => [`${kind}:${name}`, digest]),
+    ),
+  }
 }
 
 type Transport = Input<'registerServer'>['transport']
 
-function transportOf(options: Readonly<Record<string, string | undefined>>): Transport {
-  if (options['at'] !== undefined) {
-    return {
-      type: 'http',
-      url: options['at'],
-      ...(options['credential'] !== undefined && { credential: options['credential'] }),
-    }
+function transportOf(options: Options): Transport {
+  const { at, command, credential, readOnly, readWrite } = options
+  if ((at === undefined) === (command === undefined))
+    throw new UsageError('expected either --command, for a stdio server, or --at, for an HTTP one')
+  if (at !== undefined) {
+    return { type: 'http', url: at, ...(credential !== undefined && { credential }) }
   }
   return {
     type: 'stdio',
-    command: options['command'] ?? '',
-    args: z.array(z.string()).parse(JSON.parse(options['args'] ?? '[]')),
-    ...(options['readOnly'] !== undefined && { readOnly: options['readOnly'].split(',') }),
-    ...(options['readWrite'] !== undefined && { readWrite: options['readWrite'].split(',') }),
+    command: command ?? '',
+    args: jsonOf(options['args'] ?? '[]', z.array(z.string()), '--args'),
+    ...(readOnly !== undefined && { readOnly: listOf(readOnly) }),
+    ...(readWrite !== undefined && { readWrite: listOf(readWrite) }),
   }
 }
 
-function reviewOf(file: string): Pick<Input<'reviewServer'>, 'tools' | 'digests'> {
-  return JSON.parse(readFileSync(file, 'utf8')) as Pick<Input<'reviewServer'>, 'tools' | 'digests'>
+type Review = Pick<Input<'reviewServer'>, 'tools' | 'digests'>
+
+/** Only that it is a review; the server says what is wrong inside. */
+function reviewIn(file: string): Review {
+  const shape = z.strictObject({
+    tools: z.array(z.record(z.string(), z.json())),
+    digests: z.record(z.string(), z.string()),
+  })
+  return jsonIn(file, shape, 'review') as Review
 }
 
 function setsIn(folder: string): Record<string, string> {
-  const files = readdirSync(folder).filter((file) => file.endsWith('.cedar'))
-  return Object.fromEntries(
-    files.map((file) => [basename(file, '.cedar'), readFileSync(join(folder, file), 'utf8')]),
+  const files = reading(folder, 'policies', () => readdirSync(folder)).filter((file) =>
+    file.endsWith('.cedar'),
   )
+  if (files.length === 0) throw new UsageError(`expected .cedar files in \`${folder}\`, got none`)
+  return Object.fromEntries(
+    files.map((file) => [basename(file, '.cedar'), textIn(join(folder, file), 'policies')]),
+  )
+}
+
+function serverText({ tools, ...server }: Output<'registerServer'>): string {
+  const told = facts(server)
+  if (tools.length === 0) return told
+  const rows = tools.map((each) => [
+    each.name,
+    each.class,
+    each.consequential ? 'consequential' : '',
+  ])
+  return `${told}\n\n${table(['tool', 'class', ''], rows)}`
 }

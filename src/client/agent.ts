@@ -5,10 +5,11 @@
  * in memory and tokens of five minutes; nothing of the person's. Node only.
  */
 
+import type { KeyObject } from 'node:crypto'
 import * as z from 'zod'
 import { type Clock, nowSeconds } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
-import { newDpopKey } from './dpop.ts'
+import { dpopKey, newDpopKey } from './dpop.ts'
 import type { WorkloadApi } from './workload.ts'
 
 /** What an agent was given: where to ask, and the delegation that a person signed off. */
@@ -18,6 +19,8 @@ export interface AgentAccessOptions {
   readonly workload: WorkloadApi
   /** The signed delegation: useless without this agent's SVID. */
   readonly delegation: string
+  /** The agent's key (EC P-256); a new one in memory unless told. The first that it uses is its only one. */
+  readonly key?: KeyObject
 }
 
 /** Access under one delegation. */
@@ -51,17 +54,38 @@ const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const JWT = 'urn:ietf:params:oauth:token-type:jwt'
 const JWT_SPIFFE = 'urn:ietf:params:oauth:client-assertion-type:jwt-spiffe'
 
+/** A token in memory. */
+interface Held {
+  readonly token: string
+  /** Seconds. */
+  readonly renewAt: number
+}
+
 /** Access under `options.delegation`; the first token is fetched with the first request. */
 export function agentAccess(
   options: AgentAccessOptions,
   env: { readonly clock: Clock; readonly random: Random },
 ): AgentAccess {
-  const key = newDpopKey(env)
-  const held = new Map<string, { token: string; renewAt: number }>()
+  const key = options.key === undefined ? newDpopKey(env) : dpopKey(options.key, env)
+  const held = new Map<string, Held>()
+  /** Requests at the same time wait for the same exchange. */
+  const coming = new Map<string, Promise<Held>>()
 
   const token = async (resource: string): Promise<string> => {
     const known = held.get(resource)
     if (known !== undefined && nowSeconds(env.clock) < known.renewAt) return known.token
+    const exchanged = coming.get(resource) ?? exchange(resource)
+    coming.set(resource, exchanged)
+    try {
+      const got = await exchanged
+      held.set(resource, got)
+      return got.token
+    } finally {
+      coming.delete(resource)
+    }
+  }
+
+  const exchange = async (resource: string): Promise<Held> => {
     const endpoint = `${options.issuer}/oauth/token`
     // One SVID is client credential and actor token at once (draft-ietf-oauth-spiffe-client-auth).
     const { svid } = await options.workload.fetchJwtSvid(options.issuer)
@@ -85,11 +109,10 @@ export function agentAccess(
       throw new ExchangeRefused(error, error_description)
     }
     const { access_token, expires_in } = tokenResponse.parse(body)
-    held.set(resource, {
+    return {
       token: access_token,
       renewAt: nowSeconds(env.clock) + expires_in - RENEW_BEFORE,
-    })
-    return access_token
+    }
   }
 
   return {

@@ -1,11 +1,11 @@
 /** DPoP proofs (RFC 9449): shows at each request that the token's holder is the one who asks. */
 
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { base64url, sha256 } from '../base/bytes.ts'
 import { type Clock, nowSeconds } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 
-/** A key that never leaves this process, and the proofs made with it. */
+/** The key of an agent, and the proofs made with it. */
 export interface DpopKey {
   /** JWK thumbprint (RFC 7638), as in `cnf.jkt`. */
   readonly jkt: string
@@ -13,10 +13,17 @@ export interface DpopKey {
   prove(method: string, url: string, accessToken?: string): string
 }
 
-/** A new key in memory. */
+/** Proofs by a new key, which never leaves this process. */
 export function newDpopKey(env: { readonly clock: Clock; readonly random: Random }): DpopKey {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const jwk = publicMembers(publicKey)
+  return dpopKey(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey, env)
+}
+
+/** Proofs by a key on the curve P-256. */
+export function dpopKey(
+  privateKey: KeyObject,
+  env: { readonly clock: Clock; readonly random: Random },
+): DpopKey {
+  const jwk = publicMembers(createPublicKey(privateKey))
   const header = base64url(JSON.stringify({ typ: 'dpop+jwt', alg: 'ES256', jwk }))
   return {
     jkt: base64url(sha256(JSON.stringify(jwk))),

@@ -2,7 +2,17 @@
 
 import type { TileSource } from '../audit/tile.ts'
 
-/** Reads checkpoint and tiles from an installation, as a signed-in person. */
+/** The installation does not show its log to who asks. */
+export class TileRefused extends Error {
+  readonly status: 401 | 403
+
+  constructor(path: string, status: 401 | 403) {
+    super(`\`/log/${path}\` answered ${status}`)
+    this.status = status
+  }
+}
+
+/** Reads checkpoint and tiles from an installation, as a signed-in person; throws `TileRefused` to others. */
 export function httpTileSource(options: {
   readonly url: string
   readonly session: string
@@ -12,7 +22,9 @@ export function httpTileSource(options: {
       headers: { authorization: `Bearer ${options.session}` },
     })
     if (response.status === 404) return undefined
-    if (!response.ok) throw new Error(`\`/log/${path}\` answered ${response.status}`)
+    const { status } = response
+    if (status === 401 || status === 403) throw new TileRefused(path, status)
+    if (!response.ok) throw new Error(`\`/log/${path}\` answered ${status}`)
     return new Uint8Array(await response.arrayBuffer())
   }
 }

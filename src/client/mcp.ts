@@ -18,7 +18,17 @@ const answerSchema = z.union([
   z.object({ error: z.object({ code: z.int(), message: z.string() }) }),
 ])
 
-/** The result of a tool, refusals by a constraint included; throws for protocol errors. */
+/** The gateway's protocol error (JSON-RPC 2.0 §5.1). */
+export class ProtocolRefused extends Error {
+  readonly code: number
+
+  constructor({ code, message }: { readonly code: number; readonly message: string }) {
+    super(`the gateway answered \`${message}\``)
+    this.code = code
+  }
+}
+
+/** The result of a tool, refusals by a constraint included; throws `ProtocolRefused` for protocol errors. */
 export async function callTool(
   endpoint: string,
   fetchAs: AgentAccess['fetch'],
@@ -41,6 +51,6 @@ export async function callTool(
     throw new Error(`the gateway answered ${response.status}`)
   }
   const answer = answerSchema.parse(await response.json())
-  if ('error' in answer) throw new Error(`the gateway answered \`${answer.error.message}\``)
+  if ('error' in answer) throw new ProtocolRefused(answer.error)
   return answer.result
 }
