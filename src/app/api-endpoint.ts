@@ -145,8 +145,14 @@ function readInput(request: HttpRequest, row: Operation): Result<unknown> {
   const at = issue?.path.join('.') ?? ''
   return refuse({
     reason: 'invalid_request',
-    message: `\`${at}\`: ${issue?.message ?? 'expected another value'}`,
+    message: `\`${at}\`: ${messageOf(issue?.message)}`,
   })
+}
+
+/** zod's words without those that say nothing. */
+function messageOf(message = 'expected another value'): string {
+  const plain = message.replace(/^Invalid (?:input|option): /, '')
+  return plain.charAt(0).toLowerCase() + plain.slice(1)
 }
 
 const INSTALLATION: OperationTarget = { type: 'installation' }

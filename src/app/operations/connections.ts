@@ -12,7 +12,7 @@ import type { Session } from '../../people/session.ts'
 import type { Tx } from '../../store/store.ts'
 import type { Handlers } from '../api-endpoint.ts'
 import type { Installation } from '../installation.ts'
-import { withApprovers } from './shared.ts'
+import { withIdentifiers } from './shared.ts'
 
 /** Handlers by operation. */
 export const connectionHandlers: Pick<
@@ -21,7 +21,7 @@ export const connectionHandlers: Pick<
 > = {
   createConnection: {
     run: async ({ uid, details, expiresIn, ...terms }, session, env) => {
-      const named = await withApprovers(details, env)
+      const named = await withIdentifiers(details, env)
       if (!named.ok) return named
       const selectors = [`unix:uid:${uid}`]
       const made = await connectClient(

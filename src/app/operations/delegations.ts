@@ -20,7 +20,7 @@ import { groupsOf } from '../../people/people-store.ts'
 import type { Session } from '../../people/session.ts'
 import type { Handlers } from '../api-endpoint.ts'
 import type { Installation } from '../installation.ts'
-import { findParty, resolveAll, withApprovers } from './shared.ts'
+import { findParty, resolveAll, withIdentifiers } from './shared.ts'
 
 /** Handlers by operation. */
 export const delegationHandlers: Pick<
@@ -48,7 +48,7 @@ export const delegationHandlers: Pick<
       if (!delegateOf.ok) return delegateOf
       const movers = await resolveAll(stageMovers ?? [], env, findParty, 'unknown_party')
       if (!movers.ok) return movers
-      const named = await withApprovers(details, env)
+      const named = await withIdentifiers(details, env)
       if (!named.ok) return named
       const made = await delegate(
         {

@@ -42,22 +42,36 @@ export async function findParty(
   return (await findPerson(tx, reference))?.id ?? (await findGroup(tx, reference))?.id
 }
 
-/** The details with approvers by id, where people wrote a handle or a group's name. */
-export async function withApprovers(
+/** The details as they are signed, where people wrote the names of servers, people and groups. */
+export async function withIdentifiers(
   details: readonly unknown[],
-  env: { readonly store: Store },
+  env: { readonly store: Store; readonly issuer: string },
 ): Promise<Result<Json>> {
   const resolved: Json[] = []
   for (const detail of details as readonly JsonObject[]) {
+    const located = { ...detail, ...urisOf(detail, env) }
     const by = (detail['approval'] as { by?: Json } | undefined)?.by
-    if (typeof by !== 'string') {
-      resolved.push(detail)
-      continue
-    }
-    const party = await env.store.snapshot((tx) => findParty(tx, by))
-    if (party === undefined)
+    const party =
+      typeof by === 'string' ? await env.store.snapshot((tx) => findParty(tx, by)) : undefined
+    if (typeof by === 'string' && party === undefined)
       return refuse({ reason: 'unknown_party', message: `nobody is known as \`${by}\`` })
-    resolved.push({ ...detail, approval: { by: party } })
+    resolved.push({ ...located, ...(party !== undefined && { approval: { by: party } }) })
   }
   return ok(resolved)
+}
+
+const SERVER_NAME = /^[a-z][a-z0-9-]{0,62}$/
+
+/** The resource URIs of servers that are named. */
+function urisOf(
+  { locations }: JsonObject,
+  { issuer }: { readonly issuer: string },
+): { locations?: Json } {
+  if (!Array.isArray(locations)) return {}
+  const uris = (locations as readonly Json[]).map((location) =>
+    typeof location === 'string' && SERVER_NAME.test(location)
+      ? `${issuer}/mcp/${location}`
+      : location,
+  )
+  return { locations: uris }
 }
