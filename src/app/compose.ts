@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { checkHighWater, runCheckpointer } from '../audit/checkpoint.ts'
 import { fileHighWaterMark } from '../audit/high-water-mark.ts'
 import { type NoteVerifier, parseVerifierKey } from '../audit/note.ts'
+import { LogWriter } from '../audit/log-writer.ts'
 import { verifierKeyOf } from '../audit/note-signer.ts'
 import type { TrustedKeys } from '../audit/tree-head.ts'
 import { openVault } from '../audit/vault.ts'
@@ -78,6 +79,7 @@ export async function compose(ground: Ground): Promise<Composed> {
 
   const keyring = await openKeyring({ store, clock, random, masterKey })
   const vault = openVault({ random, clock })
+  const logWriter = new LogWriter({ store })
   const trustDomain = must(parseTrustDomain(configuration.trustDomain))
   await activateDefaults({ store, clock })
   const logKey = keyring.active('log')
@@ -153,7 +155,8 @@ export async function compose(ground: Ground): Promise<Composed> {
     approvals,
     logKey: verifierKey,
     logKeys: await trustedKeys(verifierKey, configuration.witnesses),
-    admissions: new Admissions({ store, vault }),
+    admissions: new Admissions({ logWriter, vault }),
+    logWriter,
     nextCall: instance.nextCall,
     info: { name: 'behalf', title: 'Behalf gateway', version },
   }

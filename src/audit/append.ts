@@ -6,14 +6,14 @@
  * statement, and the database assigns the indexes, so they have no gap and follow commit order.
  *
  * A writer that must check what happened before its own entry (`one instant`) calls `lockHead` first,
- * then reads, then appends. A writer that joins entries of several callers into one batch calls
- * `prepareEntry` per caller, so that an entry which is not well-formed fails its own caller alone,
- * and `appendPrepared` for the batch.
+ * then reads, then appends. What happens often goes through `log-writer.ts`, which does so for many
+ * callers in one transaction; each calls `prepareEntry` first, so that an entry which is not well-formed
+ * fails its own caller alone.
  */
 
-import { sql } from 'kysely'
 import { sha256 } from '../base/bytes.ts'
 import { TOUCHED_CHANNEL } from '../store/changes.ts'
+import { type Answer, joined, send, type Statement } from '../store/statement.ts'
 import type { Tx } from '../store/store.ts'
 import { encodeEntry, type Entry, type Subject } from './entry.ts'
 import { leafInput } from './tree.ts'
@@ -56,52 +56,81 @@ export async function appendPrepared(
   tx: Tx,
   entries: readonly PreparedEntry[],
 ): Promise<{ first: number }> {
-  const count = entries.length
-  if (count === 0) throw new RangeError('expected at least one entry')
-  const touched = entries.flatMap((e, at) => e.touches.map((subject) => ({ subject, at })))
-  // INVARIANT (append only): the head row is locked by its update until commit, so of two writers one
-  // waits, indexes have no gap, and an entry with a lower index is committed no later.
-  const { rows } = await sql<{ first: number }>`
-    with head as (
-      update log_head set size = size + ${count} returning size - ${count} as first
-    ), written as (
-      insert into log_entry (index, entry, leaf_hash, kind, delegation, parent, outcome_of)
-      select head.first + e.at - 1, e.entry, e.leaf_hash, e.kind, e.delegation, e.parent, e.outcome_of
-      from head, unnest(
-        ${entries.map((e) => e.bytes)}::bytea[],
-        ${entries.map((e) => e.leafHash)}::bytea[],
-        ${entries.map((e) => e.kind)}::text[],
-        ${entries.map((e) => e.delegation)}::text[],
-        ${entries.map((e) => e.parent)}::text[],
-        ${entries.map((e) => e.outcomeOf)}::bigint[]
-      ) with ordinality as e(entry, leaf_hash, kind, delegation, parent, outcome_of, at)
-    ), versions as (
-      insert into touched (subject, version)
-      select t.subject, max(head.first + t.at)
-      from head, unnest(
-        ${touched.map((t) => t.subject)}::text[],
-        ${touched.map((t) => t.at)}::bigint[]
-      ) as t(subject, at)
-      group by t.subject
-      on conflict (subject) do update set version = excluded.version
-    )
-    select first, case when ${touched.length > 0}
-      then pg_notify(${TOUCHED_CHANNEL}, (first + ${count})::text) end as told
-    from head`.execute(tx)
-  const head = rows[0]
-  if (head === undefined) throw new Error('expected a row in `log_head`, got none')
-  return { first: head.first }
+  const [answer] = await send(tx, [appendStatement(entries)])
+  return { first: firstOf(answer) }
 }
+
+/** The statement that appends `entries`, at least one. */
+export function appendStatement(entries: readonly PreparedEntry[]): Statement {
+  if (entries.length === 0) throw new RangeError('expected at least one entry')
+  const { bytes, starts, lengths } = joined(entries.map((e) => e.bytes))
+  const touched = entries.flatMap((e, at) => e.touches.map((subject) => ({ subject, at })))
+  return {
+    name: 'append',
+    text: APPEND,
+    values: [
+      entries.length,
+      bytes,
+      starts,
+      lengths,
+      Buffer.concat(entries.map((e) => e.leafHash)),
+      entries.map((e) => e.kind),
+      entries.map((e) => e.delegation),
+      entries.map((e) => e.parent),
+      entries.map((e) => e.outcomeOf),
+      touched.map((t) => t.subject),
+      touched.map((t) => t.at),
+      TOUCHED_CHANNEL,
+    ],
+  }
+}
+
+/** The index of the first entry, from what `appendStatement` yielded. */
+export function firstOf(answer: Answer | undefined): number {
+  const first = answer?.rows[0]?.['first']
+  if (typeof first !== 'number') throw new Error('expected a row in `log_head`, got none')
+  return first
+}
+
+// INVARIANT (append only): the head row is locked by its update until commit, so of two writers one
+// waits, indexes have no gap, and an entry with a lower index is committed no later.
+const APPEND = `
+  with head as (
+    update log_head set size = size + $1::bigint returning size - $1::bigint as first
+  ), written as (
+    insert into log_entry (index, entry, leaf_hash, kind, delegation, parent, outcome_of)
+    select
+      head.first + e.at - 1, substr($2::bytea, e.start, e.length),
+      substr($5::bytea, 32 * e.at::integer - 31, 32), e.kind, e.delegation, e.parent, e.outcome_of
+    from head, unnest(
+      $3::integer[], $4::integer[], $6::text[], $7::text[], $8::text[], $9::bigint[]
+    ) with ordinality as e(start, length, kind, delegation, parent, outcome_of, at)
+  ), versions as (
+    insert into touched (subject, version)
+    select t.subject, max(head.first + t.at)
+    from head, unnest($10::text[], $11::bigint[]) as t(subject, at)
+    group by t.subject
+    on conflict (subject) do update set version = excluded.version
+  )
+  select first, case when cardinality($10::text[]) > 0
+    then pg_notify($12::text, (first + $1::bigint)::text) end as told
+  from head`
 
 /**
  * Locks the log's head until the transaction ends, and returns the log's size. Statements after it see
  * everything that was committed by those who appended before.
  */
 export async function lockHead(tx: Tx): Promise<number> {
-  const { rows } = await sql<{ size: number }>`select size from log_head for update`.execute(tx)
-  const head = rows[0]
-  if (head === undefined) throw new Error('expected a row in `log_head`, got none')
-  return head.size
+  const [head] = await send(tx, [LOCK_HEAD])
+  const size = head?.rows[0]?.['size']
+  if (typeof size !== 'number') throw new Error('expected a row in `log_head`, got none')
+  return size
+}
+
+/** What `lockHead` runs. */
+export const LOCK_HEAD: Statement = {
+  name: 'lock_head',
+  text: 'select size from log_head for update',
 }
 
 function delegationOf(entry: Entry): string | null {

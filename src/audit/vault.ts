@@ -1,7 +1,8 @@
 /**
  * Values beside the log: personal or large ones that an entry refers to by a salted digest (`Sealed`).
  *
- * Call `seal` or `sealMany` before `append`, in the same transaction. Erasing a value removes it with
+ * Call `seal` or `sealMany` before `append`, in the same transaction; `prepare` where `log-writer.ts`
+ * keeps the values of many callers together. Erasing a value removes it with
  * its salt; the entries and the proofs over them stay as they were, and whoever kept value and salt
  * elsewhere can still show that they are the ones meant.
  */
@@ -11,6 +12,7 @@ import { sha256, type Digest } from '../base/bytes.ts'
 import { canonicalJson, type Json } from '../base/canonical-json.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
+import { joined, send, type Statement } from '../store/statement.ts'
 import type { Store, Tx } from '../store/store.ts'
 import type { Sealed } from './entry.ts'
 
@@ -23,8 +25,19 @@ export interface Sealing {
   readonly subject?: string
 }
 
+/** A value that is sealed and not yet kept: the reference, and the row that it stands for. */
+export interface SealedRow {
+  readonly sealed: Sealed
+  readonly salt: Buffer
+  readonly bytes: Buffer
+  readonly form: 'json' | 'bytes'
+  readonly subject: string | null
+}
+
 /** Values beside the log. */
 export interface Vault {
+  /** Seals values without keeping them; `keepStatement` keeps many by one statement. */
+  prepare(sealings: readonly Sealing[]): SealedRow[]
   /** Keeps `value` and returns the reference to put into an entry. */
   seal(tx: Tx, value: SealedValue, about: { readonly subject?: string }): Promise<Sealed>
   /** Keeps several values by one statement; the references come in the order of `sealings`. */
@@ -44,9 +57,15 @@ const SALT_BYTES = 16
 
 /** The vault that keeps values in Postgres. */
 export function openVault(env: { readonly random: Random; readonly clock: Clock }): Vault {
-  const sealMany = (tx: Tx, sealings: readonly Sealing[]): Promise<Sealed[]> =>
-    keep(tx, sealings, env.random)
+  const prepare = (sealings: readonly Sealing[]): SealedRow[] =>
+    sealings.map((sealing) => sealedRow(sealing, env.random))
+  const sealMany = async (tx: Tx, sealings: readonly Sealing[]): Promise<Sealed[]> => {
+    const rows = prepare(sealings)
+    if (rows.length > 0) await send(tx, [keepStatement(rows)])
+    return rows.map(({ sealed }) => sealed)
+  }
   return {
+    prepare,
     sealMany,
     async seal(tx, value, about) {
       const [sealed] = await sealMany(tx, [{ ...about, value }])
@@ -66,25 +85,41 @@ export function sealedDigest(salt: Uint8Array, value: SealedValue): Digest {
   return `sha256:${sha256(Buffer.concat([salt, canonicalBytes(value)])).toString('hex')}`
 }
 
-async function keep(tx: Tx, sealings: readonly Sealing[], random: Random): Promise<Sealed[]> {
-  if (sealings.length === 0) return []
-  const rows = sealings.map(({ value, subject }) => {
-    const bytes = canonicalBytes(value)
-    const salt = random.bytes(SALT_BYTES)
-    const digest = sha256(Buffer.concat([salt, bytes])).toString('hex')
-    const form = value instanceof Uint8Array ? 'bytes' : 'json'
-    return { digest: `sha256:${digest}`, salt, bytes, form, subject: subject ?? null }
-  })
-  await sql`
-    insert into vault_value (digest, salt, value, form, subject)
-    select * from unnest(
-      ${rows.map((r) => r.digest)}::text[],
-      ${rows.map((r) => r.salt)}::bytea[],
-      ${rows.map((r) => r.bytes)}::bytea[],
-      ${rows.map((r) => r.form)}::text[],
-      ${rows.map((r) => r.subject)}::text[]
-    )`.execute(tx)
-  return rows.map((r) => ({ sealed: r.digest, bytes: r.bytes.length }))
+/** The statement that keeps what was sealed. */
+export function keepStatement(rows: readonly SealedRow[]): Statement {
+  const { bytes, starts, lengths } = joined(rows.map((row) => row.bytes))
+  return {
+    name: 'keep_values',
+    text: `
+      insert into vault_value (digest, salt, value, form, subject)
+      select v.digest, substr($1::bytea, ${SALT_BYTES} * v.at::integer - ${SALT_BYTES - 1}, ${SALT_BYTES}),
+        substr($2::bytea, v.start, v.length), v.form, v.subject
+      from unnest($3::integer[], $4::integer[], $5::text[], $6::text[], $7::text[])
+        with ordinality as v(start, length, digest, form, subject, at)`,
+    values: [
+      Buffer.concat(rows.map((row) => row.salt)),
+      bytes,
+      starts,
+      lengths,
+      rows.map((row) => row.sealed.sealed),
+      rows.map((row) => row.form),
+      rows.map((row) => row.subject),
+    ],
+  }
+}
+
+function sealedRow({ value, subject }: Sealing, random: Random): SealedRow {
+  const bytes = canonicalBytes(value)
+  const salt = random.bytes(SALT_BYTES)
+  const digest: Digest = `sha256:${sha256(Buffer.concat([salt, bytes])).toString('hex')}`
+  const form = value instanceof Uint8Array ? 'bytes' : 'json'
+  return {
+    sealed: { sealed: digest, bytes: bytes.length },
+    salt,
+    bytes,
+    form,
+    subject: subject ?? null,
+  }
 }
 
 async function openMany(

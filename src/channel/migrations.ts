@@ -21,4 +21,13 @@ export const migrations: readonly Migration[] = [
       );
       create index segment_by_agent on segment (agent, created_at)`,
   },
+  {
+    // The index of the entry that names it: segments in the order in which they were committed.
+    name: 'channel-0002',
+    up: `
+      alter table segment add column entry bigint not null default 0;
+      alter table segment alter column entry drop default;
+      create index segment_by_entry on segment (agent, entry);
+      drop index segment_by_agent`,
+  },
 ]

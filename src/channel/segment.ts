@@ -4,17 +4,19 @@
  * INVARIANT (immutable author): the principal comes from transport (a session, the server that a
  * connection leads to), is written once, and nothing changes a row of `segment`.
  *
- * Call `newSegment` for the record of a piece and `insertSegment` in the transaction that records it;
+ * Call `newSegment` for the record of a piece and `segmentBeside` to write it with its entry;
  * `loadSegments` gives what an agent was shown to `trace.ts`.
  */
 
 import * as z from 'zod'
 import type { Sealed } from '../audit/entry.ts'
+import type { Positioned, RowBeside } from '../audit/log-writer.ts'
 import type { SealedValue, Vault } from '../audit/vault.ts'
 import type { Json, JsonObject } from '../base/canonical-json.ts'
 import type { Clock } from '../base/clock.ts'
 import { type Id, newId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
+import type { Statement } from '../store/statement.ts'
 import type { Store, Tx } from '../store/store.ts'
 import { leaves, type TracedSegment, type Trust } from './trace.ts'
 
@@ -56,27 +58,55 @@ type ChannelTables = {
     content_bytes: number
     system_fields: string
     created_at: number
+    entry: number
   }
 }
 
-/** Records a segment whose content was sealed; in the transaction of the entry that names it. */
-export async function insertSegment(tx: Tx, segment: Segment, content: Sealed): Promise<void> {
-  await tx
-    .withTables<ChannelTables>()
-    .insertInto('segment')
-    .values({
-      id: segment.id,
-      agent: segment.agent,
-      delegation: segment.delegation ?? null,
-      principal: segment.principal,
-      kind: segment.kind,
-      trust: segment.trust,
-      content_digest: content.sealed,
-      content_bytes: content.bytes,
-      system_fields: JSON.stringify(segment.systemFields),
-      created_at: segment.createdAt,
-    })
-    .execute()
+/** A segment whose content was sealed, to be written beside the entry that names it. */
+export function segmentBeside(segment: Segment, content: Sealed): RowBeside {
+  return { kind: insertSegments, row: { segment, content } }
+}
+
+interface SegmentRow {
+  readonly segment: Segment
+  readonly content: Sealed
+}
+
+function insertSegments(beside: readonly Positioned[], entries: number): Statement {
+  const rows = beside.map(({ row }) => row as SegmentRow)
+  const segments = rows.map(({ segment }) => segment)
+  return {
+    name: 'insert_segments',
+    text: `
+      insert into segment (
+        id, agent, delegation, principal, kind, trust,
+        content_digest, content_bytes, system_fields, created_at, entry
+      )
+      select
+        s.id, s.agent, s.delegation, s.principal, s.kind, s.trust,
+        s.content_digest, s.content_bytes, s.system_fields, s.created_at, head.size - $1::bigint + s.at
+      from log_head head, unnest(
+        $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+        $8::text[], $9::integer[], $10::jsonb[], $11::bigint[], $12::bigint[]
+      ) as s(
+        id, agent, delegation, principal, kind, trust,
+        content_digest, content_bytes, system_fields, created_at, at
+      )`,
+    values: [
+      entries,
+      segments.map(({ id }) => id),
+      segments.map(({ agent }) => agent),
+      segments.map(({ delegation }) => delegation ?? null),
+      segments.map(({ principal }) => principal),
+      segments.map(({ kind }) => kind),
+      segments.map(({ trust }) => trust),
+      rows.map(({ content }) => content.sealed),
+      rows.map(({ content }) => content.bytes),
+      segments.map(({ systemFields }) => JSON.stringify(systemFields)),
+      segments.map(({ createdAt }) => createdAt),
+      beside.map(({ at }) => at),
+    ],
+  }
 }
 
 /** What is looked at per agent: beyond it the oldest segments are left out, and their values ungrounded. */
@@ -93,7 +123,8 @@ export async function loadSegments(
     .selectFrom('segment')
     .select(['id', 'principal', 'trust', 'content_digest', 'content_bytes', 'system_fields'])
     .where('agent', 'in', [...agents])
-    .orderBy('created_at', 'desc')
+    .orderBy('entry', 'desc')
+    .orderBy('id', 'desc')
     .limit(MOST_SEGMENTS)
     .execute()
   const contents = await vault.openMany(

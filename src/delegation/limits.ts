@@ -11,6 +11,7 @@
 import { sql } from 'kysely'
 import type { JsonObject } from '../base/canonical-json.ts'
 import { type Result, ok, refuse } from '../base/result.ts'
+import { type Answer, send, type Statement } from '../store/statement.ts'
 import type { Tx } from '../store/store.ts'
 import { valuesAt } from './argument-path.ts'
 import { type Approver, type CallFacts, conditionsOn, coveringDetails, covers } from './covers.ts'
@@ -48,7 +49,8 @@ export async function debit(
 ): Promise<Result<readonly Charge[], LimitRefusal>> {
   const charges = chargesOf(tree, call)
   if (!charges.ok || charges.value.length === 0) return charges
-  const refused = await spend(tx, charges.value)
+  const [answer] = await send(tx, [debitStatement(charges.value)])
+  const refused = answer && firstUnfit(charges.value, answer)
   return refused === undefined ? charges : refuse({ reason: 'limit_exhausted', ...refused })
 }
 
@@ -125,35 +127,58 @@ function amountsAt(values: JsonObject, path: string): number[] {
   return amounts as number[]
 }
 
-/** Adds the charges if all fit, by one statement; else changes nothing and returns the first that does not. */
-async function spend(
-  tx: Tx,
-  charges: readonly Charge[],
-): Promise<{ delegation: DelegationId; counter: string } | undefined> {
+/** The statement that adds the charges if all fit, and else changes nothing: to go with others in one batch. */
+export function debitStatement(charges: readonly Charge[]): Statement {
   const rows = charges.flatMap((charge) => charge.amounts.map((amount) => ({ ...charge, amount })))
-  // Amounts travel as decimal text and are added as `numeric`: a tenth and two tenths make three tenths.
-  // Counters are locked in one order, so that two calls never wait for each other.
-  const result = await sql<{ delegation: DelegationId; counter: string; fits: boolean }>`
-    with charge as materialized (
-      select delegation, detail, counter, sum(amount) as amount, min(most) as most
-      from unnest(
-        ${rows.map((r) => r.delegation)}::text[], ${rows.map((r) => r.detail)}::integer[],
-        ${rows.map((r) => r.counter)}::text[], ${rows.map((r) => String(r.amount))}::numeric[],
-        ${rows.map((r) => String(r.most))}::numeric[]
-      ) as c (delegation, detail, counter, amount, most)
-      group by delegation, detail, counter
-    ), held as materialized (
-      select u.delegation, u.counter, u.used + c.amount <= c.most as fits
-      from delegation_usage u join charge c using (delegation, detail, counter)
-      order by u.delegation, u.detail, u.counter
-      for update of u
-    ), spent as (
-      update delegation_usage u set used = u.used + c.amount
-      from charge c
-      where u.delegation = c.delegation and u.detail = c.detail and u.counter = c.counter
-        and (select bool_and(fits) and count(*) = (select count(*) from charge) from held)
-    )
-    select delegation, counter, fits from held`.execute(tx)
-  if (result.rows.length !== charges.length) throw new Error('expected a counter for every limit')
-  return result.rows.find((row) => !row.fits)
+  return {
+    name: 'debit',
+    text: DEBIT,
+    values: [
+      rows.map((r) => r.delegation),
+      rows.map((r) => r.detail),
+      rows.map((r) => r.counter),
+      rows.map((r) => String(r.amount)),
+      rows.map((r) => String(r.most)),
+    ],
+  }
+}
+
+/** Reads the answer of `debitStatement`: why nothing was taken, if so. A lost counter is one caller's trouble. */
+export function unaffordable(charges: readonly Charge[]): (answer: Answer) => string | undefined {
+  return (answer) => {
+    if (answer.rows.length !== charges.length) return 'limit_unknown'
+    return firstUnfit(charges, answer) && 'limit_exhausted'
+  }
+}
+
+// Amounts travel as decimal text and are added as `numeric`: a tenth and two tenths make three tenths.
+// Counters are locked in one order, so that two calls never wait for each other.
+const DEBIT = `
+  with charge as materialized (
+    select delegation, detail, counter, sum(amount) as amount, min(most) as most
+    from unnest($1::text[], $2::integer[], $3::text[], $4::numeric[], $5::numeric[])
+      as c (delegation, detail, counter, amount, most)
+    group by delegation, detail, counter
+  ), held as materialized (
+    select u.delegation, u.counter, u.used + c.amount <= c.most as fits
+    from delegation_usage u join charge c using (delegation, detail, counter)
+    order by u.delegation, u.detail, u.counter
+    for update of u
+  ), spent as (
+    update delegation_usage u set used = u.used + c.amount
+    from charge c
+    where u.delegation = c.delegation and u.detail = c.detail and u.counter = c.counter
+      and (select bool_and(fits) and count(*) = (select count(*) from charge) from held)
+  )
+  select delegation, counter, fits from held`
+
+/** The first counter that the charges do not fit into. */
+function firstUnfit(
+  charges: readonly Charge[],
+  { rows }: Answer,
+): { delegation: DelegationId; counter: string } | undefined {
+  if (rows.length !== charges.length) throw new Error('expected a counter for every limit')
+  const held = rows as readonly { delegation: DelegationId; counter: string; fits: boolean }[]
+  const unfit = held.find((row) => !row.fits)
+  return unfit && { delegation: unfit.delegation, counter: unfit.counter }
 }

@@ -18,7 +18,7 @@ import { type JudgedCall, type JudgeEnv, judge } from './judge.ts'
 import { type OutcomeEnv, recordOutcome } from './record-outcome.ts'
 import { recordRefusal, told } from './record-refusal.ts'
 import type { ServersCache } from './servers-cache.ts'
-import { needsSpending, spend } from './spend.ts'
+import { spendingOf } from './spend.ts'
 
 /** What a call needs around it. */
 export interface CallEnv extends JudgeEnv, OutcomeEnv {
@@ -89,7 +89,7 @@ async function admit(judged: JudgedCall, env: CallEnv): Promise<Admission> {
   return await env.admissions.admit({
     entry: intendedEntry(judged, env),
     sealings: [{ value: call.action.arguments, subject: call.caller.delegation }],
-    ...(needsSpending(judged) && { also: spend(judged, env) }),
+    ...spendingOf(judged, env),
   })
 }
 

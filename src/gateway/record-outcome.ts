@@ -2,7 +2,7 @@
 
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
-import { insertSegment, newSegment, type Segment } from '../channel/segment.ts'
+import { newSegment, type Segment, segmentBeside } from '../channel/segment.ts'
 import type { CallOutcome } from '../upstream/call.ts'
 import type { Admissions } from './admit.ts'
 import { actingAgent } from './call-entry.ts'
@@ -37,9 +37,8 @@ export async function recordOutcome(
   const segment = result === undefined ? undefined : segmentOf(judged, env)
   await env.admissions.record({
     sealings: result === undefined ? [] : [{ value: result, subject: delegation }],
-    also: async (tx, [content]) => {
-      if (segment !== undefined && content !== undefined) await insertSegment(tx, segment, content)
-    },
+    rows: ([content]) =>
+      segment === undefined || content === undefined ? [] : [segmentBeside(segment, content)],
     entry: ([content]) => ({
       v: 1,
       kind: 'call_outcome',

@@ -7,21 +7,40 @@
  */
 
 import type { Entry } from '../audit/entry.ts'
+import type { Charge } from '../audit/log-writer.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
-import { chargesOf, debit } from '../delegation/limits.ts'
+import { chargesOf, debit, debitStatement, unaffordable } from '../delegation/limits.ts'
 import type { Tx } from '../store/store.ts'
 import type { Approvals } from './approvals.ts'
 import type { JudgedCall } from './judge.ts'
 
-/** Whether a call needs a transaction of its own: it is limited, approved, or voids others' approvals. */
-export function needsSpending(judged: JudgedCall): boolean {
+/** What a call spends, as admission takes it. */
+export interface Spending {
+  readonly charge?: Charge
+  readonly also?: (tx: Tx) => Promise<Result<readonly Entry[]>>
+}
+
+/**
+ * What a call uses up. One that is only limited is charged among others in one transaction; one that is
+ * approved, or voids others' approvals, needs a transaction of its own, as does one that what is above
+ * does not cover: whether that is still so is seen there.
+ */
+export function spendingOf(judged: JudgedCall, env: { readonly approvals: Approvals }): Spending {
   const charges = chargesOf(judged.known.tree, judged.intent)
-  const free = charges.ok && charges.value.length === 0
-  return !free || judged.approval !== undefined || judged.target.resource.consequential
+  const { consequential } = judged.target.resource
+  if (!charges.ok || consequential || judged.approval !== undefined) {
+    return { also: spend(judged, env) }
+  }
+  if (charges.value.length === 0) return {}
+  const charge = {
+    statement: debitStatement(charges.value),
+    refusal: unaffordable(charges.value),
+  }
+  return { charge }
 }
 
 /** What to do in the admitting transaction, after the head is locked; its entries follow the call's. */
-export function spend(
+function spend(
   judged: JudgedCall,
   env: { readonly approvals: Approvals },
 ): (tx: Tx) => Promise<Result<readonly Entry[]>> {

@@ -75,6 +75,7 @@ export class PooledConnection implements DatabaseConnection {
     this.#prepared = prepared
   }
 
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- kysely's signature
   async executeQuery<R>(
     query: CompiledQuery,
   ): Promise<{ readonly numAffectedRows?: bigint; readonly rows: R[] }> {

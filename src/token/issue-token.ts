@@ -8,8 +8,9 @@
  */
 
 import { resolve } from '../accountability/resolve.ts'
-import { append, lockHead } from '../audit/append.ts'
-import type { Subject } from '../audit/entry.ts'
+import { append, lockHead, prepareEntry } from '../audit/append.ts'
+import type { EntryOf, Subject } from '../audit/entry.ts'
+import type { LogWriter } from '../audit/log-writer.ts'
 import { nowSeconds } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import { claim } from '../delegation/claim.ts'
@@ -56,6 +57,7 @@ export interface IssueFacts {
 
 /** What issuing needs. */
 export interface IssueEnv extends ClientEnv {
+  readonly logWriter: LogWriter
   /** Facts by delegation. */
   readonly issueFacts: Recent<IssueFacts>
 }
@@ -85,9 +87,7 @@ export async function issueToken(
     if (minted.token.length > MAX_TOKEN_BYTES) {
       return refuseRequest('details_too_large', { delegation })
     }
-    const recorded = await env.store.transaction((tx) =>
-      record(tx, { asked, facts: facts.value, minted }, env),
-    )
+    const recorded = await record({ asked, facts: facts.value, minted }, env)
     if (recorded.ok) return ok(minted)
     env.issueFacts.delete(delegation)
     if (recorded.error.reason === 'not_the_delegate') {
@@ -201,14 +201,32 @@ function mintFor(
   )
 }
 
-/** Records the token, and with it the agent's key and its claim if they are new. */
-async function record(
+interface Recording {
+  readonly asked: Asked
+  readonly facts: IssueFacts
+  readonly minted: MintedToken
+}
+
+type Recorded = Result<undefined, { readonly reason: 'stale' | 'not_the_delegate' }>
+
+/** Records the token. INVARIANT (record first): nobody holds it before this has committed. */
+async function record(recording: Recording, env: IssueEnv): Promise<Recorded> {
+  const { facts, minted } = recording
+  const { agent, tree, pinned } = facts
+  const isFirst = !pinned || tree.delegation.delegate.agent !== agent.id
+  if (isFirst) return await env.store.transaction((tx) => recordFirst(tx, recording, env))
+  const entry = prepareEntry(issuedEntry(facts, minted, env))
+  const written = await env.logWriter.write({ entry, standing: facts })
+  return written.ok ? ok() : refuse({ reason: 'stale' })
+}
+
+/** Records the agent's first token: with it the agent's key is pinned, and the delegation claimed. */
+async function recordFirst(
   tx: Tx,
-  { asked, facts, minted }: { asked: Asked; facts: IssueFacts; minted: MintedToken },
-  env: ClientEnv,
-): Promise<Result<undefined, { readonly reason: 'stale' | 'not_the_delegate' }>> {
+  { asked, facts, minted }: Recording,
+  env: IssueEnv,
+): Promise<Recorded> {
   const { agent, tree, pinned, readAt, relied } = facts
-  const { jti, aud, exp } = minted.claims
   await lockHead(tx)
   if ((await staleAmong(tx, relied, readAt)).length > 0) return refuse({ reason: 'stale' })
   const now = env.clock.nowMilliseconds()
@@ -217,22 +235,26 @@ async function record(
   }
   const claimed = await claim(tx, tree.delegation, agent, env)
   if (!claimed.ok) return claimed
-  const { id: delegation, person } = tree.delegation
-  // INVARIANT (record first): nobody holds the token before this commits.
-  await append(tx, [
-    ...claimed.value,
-    {
-      v: 1,
-      kind: 'token_issued',
-      time: now,
-      by: { type: 'agent', agent: agent.id, delegation, person },
-      delegation,
-      agent: agent.id,
-      jti,
-      audience: aud,
-      boundBy: 'dpop',
-      expiresAt: exp,
-    },
-  ])
+  await append(tx, [...claimed.value, issuedEntry(facts, minted, env)])
   return ok()
+}
+
+function issuedEntry(
+  { agent, tree }: IssueFacts,
+  { claims }: MintedToken,
+  env: IssueEnv,
+): EntryOf<'token_issued'> {
+  const { id: delegation, person } = tree.delegation
+  return {
+    v: 1,
+    kind: 'token_issued',
+    time: env.clock.nowMilliseconds(),
+    by: { type: 'agent', agent: agent.id, delegation, person },
+    delegation,
+    agent: agent.id,
+    jti: claims.jti,
+    audience: claims.aud,
+    boundBy: 'dpop',
+    expiresAt: claims.exp,
+  }
 }

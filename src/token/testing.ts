@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test'
 import { SignJWT } from 'jose'
 import { assignOwner } from '../accountability/assign-owner.ts'
 import { migrations as accountabilityMigrations } from '../accountability/migrations.ts'
+import { LogWriter } from '../audit/log-writer.ts'
 import { testActor } from '../audit/testing.ts'
 import { base64url, sha256 } from '../base/bytes.ts'
 import type { Json } from '../base/canonical-json.ts'
@@ -43,6 +44,7 @@ export interface TestHolder {
 
 /** Everything that the functions of this folder take as `env`. */
 export interface TestTokenEnv extends TestIdentity, TokenMemory {
+  readonly logWriter: LogWriter
   readonly issuer: string
 }
 
@@ -99,7 +101,9 @@ export async function openTestTokens(t: TestContext): Promise<TestTokens> {
   // Delegations are timed by the database, whose clock is the machine's.
   const clock = new FakeClock(Date.now())
   const shared = { ...identity, clock, random: systemRandom as never, issuer: TEST_ISSUER }
-  const env: TestTokenEnv = { ...shared, keyring: testKeyring(shared), ...tokenMemory(shared) }
+  const logWriter = new LogWriter(shared)
+  const keyring = testKeyring(shared)
+  const env: TestTokenEnv = { ...shared, logWriter, keyring, ...tokenMemory(shared) }
   await env.revokedTokens.load()
 
   const { id } = await addTestPerson('alice', env)

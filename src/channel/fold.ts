@@ -1,0 +1,139 @@
+/**
+ * Folding: what stays of a text when disguises are taken off.
+ *
+ * Call `skeletonOf` for the letters and digits of a text in lower case (case, spacing and punctuation
+ * fall away), `decodings` for what it says when read as percent-encoding, character references, base64
+ * or hex, and `numberSkeletons` for the ways to write a number. Each is bounded in time by its input.
+ */
+
+/** For each byte: what it folds to, or 0 for what falls away. Bytes of other scripts stand for themselves. */
+export const FOLD: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const letter = String.fromCharCode(byte)
+  if (/[a-z0-9]/.test(letter)) return byte
+  if (/[A-Z]/.test(letter)) return byte + 32
+  return byte >= 0x80 ? byte : 0
+})
+
+/** The bytes that are folded: UTF-8, in compatibility normal form where the text is not ASCII. */
+export function foldable(text: string): Buffer {
+  const bytes = Buffer.from(text)
+  // A full-width or ligature letter is the letter; lower case of other scripts is not a matter of bytes.
+  return bytes.length === text.length ? bytes : Buffer.from(text.normalize('NFKC').toLowerCase())
+}
+
+/** The skeleton of `text`. */
+export function skeletonOf(text: string): Buffer {
+  const bytes = foldable(text)
+  const skeleton = Buffer.allocUnsafe(bytes.length)
+  let length = 0
+  for (const byte of bytes) {
+    const folded = FOLD[byte] ?? 0
+    if (folded !== 0) skeleton[length++] = folded
+  }
+  return skeleton.subarray(0, length)
+}
+
+/** How a text can be written so that nobody reads it. */
+export type Encoding = 'percent' | 'reference' | 'base64' | 'hex'
+
+/** What a text says when decoded. */
+export interface Decoding {
+  readonly encoding: Encoding
+  readonly text: string
+}
+
+/** Runs shorter than this are words. */
+export const MIN_RUN = 12
+const RUN = /[A-Za-z0-9+/_-]{12,}={0,2}/g
+/** Decoding within decoding stops here. */
+const MAX_DEPTH = 3
+const MAX_RUNS = 1_000
+
+/** What `text` says when its encoded parts are decoded, in each encoding that it holds, nested ones too. */
+export function decodings(text: string, depth = 0): readonly Decoding[] {
+  if (depth >= MAX_DEPTH) return []
+  const found = [...wholeTexts(text), ...runs(text)]
+  return found.flatMap((one) => [one, ...decodings(one.text, depth + 1)])
+}
+
+function wholeTexts(text: string): Decoding[] {
+  const found: Decoding[] = []
+  if (/%[0-9a-fA-F]{2}/.test(text)) {
+    const decoded = text.replace(/(?:%[0-9a-fA-F]{2})+/g, (run) =>
+      Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'),
+    )
+    found.push({ encoding: 'percent', text: decoded })
+  }
+  if (/&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,6});/i.test(text)) {
+    const decoded = text.replace(/&(#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,6});/gi, character)
+    if (decoded !== text) found.push({ encoding: 'reference', text: decoded })
+  }
+  return found
+}
+
+const NAMED: Readonly<Record<string, string>> = {
+  ...{ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ', commat: '@' },
+  ...{ period: '.', colon: ':', sol: '/', plus: '+', lowbar: '_' },
+}
+
+function character(whole: string, name: string): string {
+  if (!name.startsWith('#')) return NAMED[name.toLowerCase()] ?? whole
+  const hex = /^#x/i.test(name)
+  const point = Number.parseInt(name.slice(hex ? 2 : 1), hex ? 16 : 10)
+  return point > 0 && point <= 0x10ffff ? String.fromCodePoint(point) : whole
+}
+
+function runs(text: string): Decoding[] {
+  const found: Decoding[] = []
+  let looked = 0
+  for (const [run] of text.matchAll(RUN)) {
+    if (++looked > MAX_RUNS) break
+    found.push(...decodedRun(run))
+  }
+  return found
+}
+
+/** What a run of letters and digits says as hex or base64, if that is a text. */
+export function decodedRun(run: string): Decoding[] {
+  const found: Decoding[] = []
+  if (/^(?:[0-9a-f]{2})+$/i.test(run)) push(found, 'hex', Buffer.from(run, 'hex'))
+  // Words are no base64: it mixes cases, or holds digits.
+  if (/[A-Z0-9+/=_-]/.test(run.slice(1)) || /=$/.test(run)) {
+    push(found, 'base64', Buffer.from(run.replaceAll('-', '+').replaceAll('_', '/'), 'base64'))
+  }
+  return found
+}
+
+function push(found: Decoding[], encoding: Encoding, bytes: Buffer): void {
+  const text = bytes.toString('utf8')
+  // What decodes to no text was not encoded text.
+  if (bytes.length >= 4 && !/[\p{Cn}\p{Cc}\ufffd]/u.test(text.replace(/[\n\r\t]/g, ''))) {
+    found.push({ encoding, text })
+  }
+}
+
+/** A plain number: as JSON has it, or as text without separators. */
+export const PLAIN_NUMBER: RegExp = /^-?(?:0|[1-9]\d{0,14})(?:\.\d{1,6})?$/
+
+/** The digits of the usual ways to write a number: without decimals, with one, with two. */
+export function numberSkeletons(plain: string): readonly string[] {
+  const value = Math.abs(Number(plain))
+  const written = [String(value), value.toFixed(1), value.toFixed(2), plain]
+  const exact = written.filter((one) => Math.abs(Number(one)) === value)
+  return [...new Set(exact.map((one) => one.replace(/\D/g, '')))]
+}
+
+/** The number that stands in `text`, with decimals after a point or a comma and digits in groups. */
+export function readNumber(text: string): number | undefined {
+  if (/^\d{1,3}(?:([,. '\u00a0])\d{3})(?:\1\d{3})*(?:[.,]\d{1,6})?$/.test(text)) {
+    const decimals = /[.,](\d{1,6})$/.exec(text)?.[1]
+    const grouped = text.replace(/\D/g, '')
+    // `1,000` is a thousand; `1.000,5` and `1,000.5` have decimals after their last, different sign.
+    const signs = [...text.replace(/\d/g, '')]
+    const last = signs.at(-1)
+    const isDecimal =
+      decimals !== undefined && (signs.length > 1 ? last !== signs[0] : decimals.length !== 3)
+    return isDecimal ? Number(grouped) / 10 ** decimals.length : Number(grouped)
+  }
+  return /^\d{1,15}(?:[.,]\d{1,6})?$/.test(text) ? Number(text.replace(',', '.')) : undefined
+}
