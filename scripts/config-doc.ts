@@ -19,7 +19,7 @@ export function configPage(): string {
 Made from \`src/app/configuration.ts\` by \`scripts/config-doc.ts\`; edit the schema, not this page.
 
 A flag wins over a variable, a variable over the default. A variable that begins with \`BEHALF_\` and is
-none of these is refused: a misspelt setting must not pass in silence. There is no configuration file.
+none of these, nor of those at the end, is refused: a misspelt setting must not pass in silence. There is no configuration file.
 
 | flag | variable | default | meaning |
 |---|---|---|---|
@@ -38,7 +38,7 @@ Every other command talks to a running server and reads:
 |---|---|
 | \`BEHALF_URL\` | The installation to talk to; also \`--url\`. Else the one that \`behalf login\` kept, else \`http://127.0.0.1:8787\`. |
 | \`BEHALF_SESSION\` | A session token to use instead of the one that \`behalf login\` kept. |
-| \`BEHALF_HOME\` | Folder in which \`behalf login\` keeps \`session.json\` (mode 0600). |
+| \`BEHALF_HOME\` | Folder in which \`behalf login\` keeps \`session.json\` (mode 0600), and in which \`behalf bridge\` looks for \`bridge.sock\`. |
 | \`SPIFFE_ENDPOINT_SOCKET\` | For \`behalf call\`: the agent's Workload API, \`unix://<socket>\`. |
 | \`BEHALF_DELEGATION\` | For \`behalf call\`: the signed delegation. |
 `
