@@ -7,7 +7,7 @@
  */
 
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { AgentId } from '../identity/agent.ts'
 import { findAgent } from '../identity/agent-store.ts'
 import { serveWorkloadApi, type WorkloadApi, type WorkloadEnv } from '../identity/workload-api.ts'
@@ -20,7 +20,8 @@ export class AgentSockets {
 
   constructor(folder: string, env: WorkloadEnv) {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    this.#folder = folder
+    // Paths are told to agents, whose working folder is another one.
+    this.#folder = resolve(folder)
     this.#env = env
   }
 

@@ -11,6 +11,7 @@
  */
 
 import { createServer, type Server, type Socket } from 'node:net'
+import { resolve } from 'node:path'
 import { type DoorAnswer, doorRequest, MAX_REQUEST_BYTES } from '../api/door.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import { idSchema } from '../base/id.ts'
@@ -67,7 +68,8 @@ export class BridgeDoor {
   readonly #work = new Set<Promise<void>>()
 
   constructor(path: string, env: DoorEnv) {
-    this.path = path
+    // It is told to clients, whose working folder is another one.
+    this.path = resolve(path)
     this.#env = env
     this.#server = createServer((socket) => this.#doing(this.#meet(socket)))
     this.#server.maxConnections = MAX_BRIDGES
@@ -91,8 +93,8 @@ export class BridgeDoor {
   /** Lets nobody in any more. Windows stay: their bridges come back to the next process. */
   async close(): Promise<void> {
     this.#closing.abort()
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#server.close(() => resolve())
+    const { promise, resolve: closed } = Promise.withResolvers<void>()
+    this.#server.close(() => closed())
     for (const socket of this.#connected) socket.destroy()
     await promise
     await Promise.all(this.#work)
@@ -264,16 +266,16 @@ function parseRequest(line: string): Result<{ connection: ConnectionId; resume?:
 
 /** The first line; nothing from who says too much, too late, or goes away. */
 async function firstLine(socket: Socket): Promise<string | undefined> {
-  const { promise, resolve } = Promise.withResolvers<string | undefined>()
+  const { promise, resolve: hear } = Promise.withResolvers<string | undefined>()
   let said = ''
   socket.setEncoding('latin1')
-  socket.setTimeout(REQUEST_MILLISECONDS, () => resolve(undefined))
-  socket.once('close', () => resolve(undefined))
+  socket.setTimeout(REQUEST_MILLISECONDS, () => hear(undefined))
+  socket.once('close', () => hear(undefined))
   socket.on('data', (text: string) => {
     said += text
     const end = said.indexOf('\n')
-    if (end !== -1) resolve(said.slice(0, end))
-    else if (said.length > MAX_REQUEST_BYTES) resolve(undefined)
+    if (end !== -1) hear(said.slice(0, end))
+    else if (said.length > MAX_REQUEST_BYTES) hear(undefined)
   })
   const line = await promise
   socket.setTimeout(0)
