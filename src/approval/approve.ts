@@ -88,6 +88,14 @@ export async function requestApproval(
   return await env.store.transaction(async (tx) => {
     const before = await asked(tx, binding)
     if (before !== undefined) return before
+    const entitledPeople = await peopleAmong(tx, request.entitled)
+    if (entitledPeople.length === 0) return refuse({ reason: 'nobody_entitled' })
+
+    // INVARIANT (one instant): what stands is read after the lock, so that the log never shows a request
+    // after the end of what it is for.
+    await lockHead(tx)
+    const meanwhile = await asked(tx, binding)
+    if (meanwhile !== undefined) return meanwhile
     const tree = await loadTree(tx, binding.delegation)
     if (tree === undefined) return refuse({ reason: 'unknown_delegation' })
     // The chain that a yes is bound to is the tree's own, whatever the asker says of it.
@@ -95,12 +103,6 @@ export async function requestApproval(
     if (tree.delegation.person !== binding.person || agents.join() !== binding.agents.join()) {
       return refuse({ reason: 'other_caller' })
     }
-    const entitledPeople = await peopleAmong(tx, request.entitled)
-    if (entitledPeople.length === 0) return refuse({ reason: 'nobody_entitled' })
-
-    await lockHead(tx)
-    const meanwhile = await asked(tx, binding)
-    if (meanwhile !== undefined) return meanwhile
     const now = await databaseMilliseconds(tx)
     const stands = standing(tree, Math.floor(now / 1_000))
     if (!stands.ok) return stands

@@ -24,8 +24,7 @@ interface Env {
 /** Servers by name. */
 export class ServersCache {
   readonly #env: Env
-  #known: Promise<readonly KnownServer[]> | undefined
-  #generation = 0
+  #kept: Promise<readonly KnownServer[]> | undefined
 
   constructor(env: Env) {
     this.#env = env
@@ -33,17 +32,12 @@ export class ServersCache {
 
   /** Every reviewed server, by name. */
   async all(): Promise<readonly KnownServer[]> {
-    const known = this.#env.isFresh() ? this.#known : undefined
-    if (known !== undefined) return (await known).map((one) => this.#asOfNow(one))
-    const generation = this.#generation
-    const reading = this.#read()
-    this.#known = reading
-    // What failed, or changed while it was read, is not kept.
-    reading.then(
-      () => generation === this.#generation || this.forget(),
-      () => this.forget(),
-    )
-    return await reading
+    const kept = this.#env.isFresh() ? this.#kept : undefined
+    if (kept === undefined) return await this.#readAndKeep()
+    const known = await kept
+    // INVARIANT (one instant): only what nothing has changed up to now stands on the log up to now. What
+    // was forgotten while we waited was read at `readAt`, and at no later instant.
+    return this.#kept === kept ? known.map((one) => this.#asOfNow(one)) : known
   }
 
   /** The server of that name, also one in quarantine: its callers are told so. */
@@ -53,8 +47,9 @@ export class ServersCache {
     return await this.#env.store.snapshot(async (tx) => {
       const readAt = await logSize(tx)
       const server = await loadServer(tx, name, this.#env)
-      const quarantined = server?.state === 'quarantined' && server.name === name
-      return quarantined ? { server, readAt } : undefined
+      if (server?.name !== name) return undefined
+      const { state } = server
+      return state === 'quarantined' || state === 'reviewed' ? { server, readAt } : undefined
     })
   }
 
@@ -71,13 +66,15 @@ export class ServersCache {
 
   /** Forgets everything; the next call reads again. */
   forget(): void {
-    this.#generation++
-    this.#known = undefined
+    this.#kept = undefined
   }
 
-  /** What is still kept did not change up to where the feed has come. */
-  #asOfNow({ server, readAt }: KnownServer): KnownServer {
-    return { server, readAt: Math.max(readAt, this.#env.caughtUpTo()) }
+  /** What failed, or was forgotten while it was read, is not kept. */
+  async #readAndKeep(): Promise<readonly KnownServer[]> {
+    const reading = this.#read()
+    this.#kept = reading
+    reading.catch(() => this.#kept === reading && this.forget())
+    return await reading
   }
 
   async #read(): Promise<readonly KnownServer[]> {
@@ -85,5 +82,9 @@ export class ServersCache {
       const readAt = await logSize(tx)
       return (await reviewedServers(tx, this.#env)).map((server) => ({ server, readAt }))
     })
+  }
+
+  #asOfNow({ server, readAt }: KnownServer): KnownServer {
+    return { server, readAt: Math.max(readAt, this.#env.caughtUpTo()) }
   }
 }

@@ -27,7 +27,7 @@ import { migrations as registryMigrations } from '../registry/migrations.ts'
 import { registerServer } from '../registry/register.ts'
 import { JWT_SPIFFE } from './authenticate-client.ts'
 import type { OAuthError } from './errors.ts'
-import { exchange, type TokenResponse } from './exchange.ts'
+import { exchange, type ExchangeEnv, type TokenResponse } from './exchange.ts'
 import { JWT_TYPE, TOKEN_EXCHANGE } from './exchange-request.ts'
 import { migrations } from './migrations.ts'
 import { type TokenMemory, tokenMemory } from './token-memory.ts'
@@ -126,26 +126,33 @@ export async function openTestTokens(t: TestContext): Promise<TestTokens> {
       const purpose = 'prepare return 1042'
       return must(await delegate({ purpose, delegate: to, details, lifetimeSeconds }, alice, env))
     },
-    async exchange({ agent, holder }, delegation, form = {}) {
-      const own = await svid(agent.id)
-      const parameters = {
-        grant_type: TOKEN_EXCHANGE,
-        client_assertion_type: JWT_SPIFFE,
-        client_assertion: own,
-        subject_token: delegation.signed,
-        subject_token_type: JWT_TYPE,
-        actor_token: own,
-        actor_token_type: JWT_TYPE,
-        ...form,
-      }
-      const headers = {
-        dpop: await holder.prove('POST', TOKEN_ENDPOINT),
-        method: 'POST',
-        htu: TOKEN_ENDPOINT,
-      }
-      return await exchange(formOf(parameters), headers, env)
-    },
+    exchange: (asker, delegation, form) => testExchange(asker, { delegation, form }, env),
   }
+}
+
+/** Asks for a token as an agent does: its JWT-SVID, the signed delegation, a proof by its key. */
+export async function testExchange(
+  { agent, holder }: { readonly agent: Pick<Agent, 'id'>; readonly holder: TestHolder },
+  asked: {
+    readonly delegation: Pick<Delegation, 'signed'>
+    readonly form?: Readonly<Record<string, string | undefined>> | undefined
+  },
+  env: ExchangeEnv,
+): Promise<Result<TokenResponse, OAuthError>> {
+  const own = must(await issueJwtSvid({ id: agent.id }, [env.issuer], env))
+  const parameters = {
+    grant_type: TOKEN_EXCHANGE,
+    client_assertion_type: JWT_SPIFFE,
+    client_assertion: own,
+    subject_token: asked.delegation.signed,
+    subject_token_type: JWT_TYPE,
+    actor_token: own,
+    actor_token_type: JWT_TYPE,
+    ...asked.form,
+  }
+  const htu = `${env.issuer}/oauth/token`
+  const headers = { dpop: await holder.prove('POST', htu), method: 'POST', htu }
+  return await exchange(formOf(parameters), headers, env)
 }
 
 /** The parameters that are given. */
