@@ -66,6 +66,26 @@ const verdict = z.strictObject({
   reason: text.optional(),
 })
 
+/**
+ * What a decision stood on beside the arguments and their provenance, so that it can be made again under
+ * other policies: identifiers and words of the review, nothing that a person wrote.
+ */
+const facts = z.strictObject({
+  /** The kind of each agent of the act chain, and those that were not active. */
+  archetypes: z.array(z.string().max(200)).max(16),
+  inactive: z.array(subject).max(40).optional(),
+  /** The delegating person first, each with their groups. */
+  people: z.array(z.strictObject({ person: subject, groups: z.array(subject).max(200) })).max(20),
+  depth: z.int().nonnegative(),
+  type: z.enum(['tool', 'resource', 'prompt', 'server']),
+  class: z.enum(['read', 'write', 'egress', 'destructive', 'money']),
+  consequential: z.boolean(),
+  serverState: z.enum(['registered', 'reviewed', 'quarantined', 'withdrawn']),
+  sinks: z.array(z.strictObject({ path: z.string().max(200), kind: z.string().max(20) })).max(50),
+  /** What else the call brought: `acr`, `boundBy`, what the intent covers, the approval. */
+  context: z.record(z.string().max(40), z.json()),
+})
+
 /** One MCP request as it was decided, before any effect. */
 const call = {
   call: z.string().max(80),
@@ -96,6 +116,7 @@ const call = {
     .max(100)
     .optional(),
   accountable: accountable.optional(),
+  facts: facts.optional(),
 }
 
 const base = {
@@ -297,6 +318,8 @@ export type Actor = z.infer<typeof actor>
 export type Accountable = z.infer<typeof accountable>
 /** What one constraint said about one call. */
 export type Verdict = z.infer<typeof verdict>
+/** What a decision stood on, as an entry keeps it. */
+export type RecordedFacts = z.infer<typeof facts>
 /** A reference to a value kept beside the log. */
 export type Sealed = z.infer<typeof sealed>
 

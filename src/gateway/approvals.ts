@@ -11,11 +11,12 @@ import type { Binding } from '../approval/approval.ts'
 import { requestApproval } from '../approval/approve.ts'
 import { consume, findApproved, voidOthers } from '../approval/consume.ts'
 import type { ApprovalFacts } from '../decision/facts.ts'
+import { inWords } from '../channel/in-words.ts'
 import { debit } from '../delegation/limits.ts'
 import { rootOf } from '../delegation/standing.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import type { Store, Tx } from '../store/store.ts'
-import type { JudgedCall } from './judge.ts'
+import type { AskedCall, JudgedCall } from './judge.ts'
 
 interface Env {
   readonly store: Store
@@ -38,7 +39,7 @@ export class Approvals {
   }
 
   /** The unused yes to exactly this call. */
-  async found(asked: Omit<JudgedCall, 'decision'>): Promise<ApprovalFacts | undefined> {
+  async found(asked: AskedCall): Promise<ApprovalFacts | undefined> {
     const binding = bindingOf(asked)
     if (binding === undefined) return undefined
     const approval = await this.#env.store.snapshot((tx) => findApproved(tx, binding))
@@ -119,11 +120,7 @@ export class Approvals {
   }
 }
 
-function bindingOf({
-  call,
-  target,
-  argumentsDigest,
-}: Omit<JudgedCall, 'decision'>): Binding | undefined {
+function bindingOf({ call, target, argumentsDigest }: AskedCall): Binding | undefined {
   const { caller, server, action } = call
   if (target.digest === undefined) return undefined
   return {
@@ -154,6 +151,10 @@ function shownOf(wanted: JudgedCall, warnings: readonly string[]): JsonObject {
     arguments: call.action.arguments,
     definition: { digest: target.digest, description: target.definition?.value['description'] },
     provenance: provenance.map(({ path, from, grounded }) => ({ path, from, grounded })),
+    doubts: inWords(provenance, wanted.shown, {
+      person: person?.handle ?? 'the person',
+      server: (id) => (id === call.server.id ? call.server.name : 'another server'),
+    }),
     openWarnings: warnings,
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Actor, EntryOf } from '../audit/entry.ts'
 import type { ResourceFacts } from '../decision/facts.ts'
+import { recordedFacts } from '../decision/replay.ts'
 import type { Call } from './call.ts'
 import type { KnownFacts } from './facts-cache.ts'
 import type { JudgedCall } from './judge.ts'
@@ -16,7 +17,7 @@ export type CallMembers = Omit<
 export function callMembers(
   call: Call,
   known: KnownFacts,
-  judged: Pick<JudgedCall, 'decision' | 'provenance' | 'target'> | undefined,
+  judged: Pick<JudgedCall, 'decision' | 'provenance' | 'request' | 'target'> | undefined,
 ): CallMembers {
   const { caller, server, action } = call
   const { accountable, stage } = known.facts
@@ -31,6 +32,7 @@ export function callMembers(
     action: action.action,
     stage,
     ...(judged !== undefined && { consequential: hasEffect(judged.target.resource) }),
+    ...(judged !== undefined && { facts: recordedFacts(judged.request) }),
     verdicts: [...(judged?.decision.verdicts ?? [])],
     ...(provenance.length > 0 && {
       provenance: provenance.map(({ path, from, grounded }) => ({

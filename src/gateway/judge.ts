@@ -8,9 +8,11 @@ import type { Vault } from '../audit/vault.ts'
 import { type Digest, digestOfJson } from '../base/bytes.ts'
 import { type Clock, nowSeconds } from '../base/clock.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
-import { intentSegment, loadSegments } from '../channel/segment.ts'
-import { type Provenance, trace } from '../channel/trace.ts'
-import { type Decision, decide } from '../decision/decide.ts'
+import { intentSegment } from '../channel/segment.ts'
+import { Shown } from '../channel/shown.ts'
+import { ShownMemory } from '../channel/shown-memory.ts'
+import { isDirected, type Provenance, trace } from '../channel/trace.ts'
+import { type Decision, decide, type DecisionRequest } from '../decision/decide.ts'
 import type { ApprovalFacts } from '../decision/facts.ts'
 import { type CallFacts, type Coverage, covers } from '../delegation/covers.ts'
 import { standing } from '../delegation/standing.ts'
@@ -30,12 +32,21 @@ export interface JudgedCall {
   readonly intent: CallFacts
   /** What the intent, as the token carries it, says of the call. */
   readonly coverage: Coverage
+  /** What was asked of the policies: the record keeps it, so that it can be asked again. */
+  readonly request: DecisionRequest
   readonly decision: Decision
   readonly provenance: readonly Provenance[]
+  /** What the agents were shown; empty where provenance was not asked for. */
+  readonly shown: readonly Shown[]
+  /** The call asks for what the person's own words say. */
+  readonly directed: boolean
   readonly argumentsDigest: Digest
   /** A yes to exactly this call, not yet consumed. */
   readonly approval?: ApprovalFacts
 }
+
+/** A call before it was put to the policies. */
+export type AskedCall = Omit<JudgedCall, 'request' | 'decision'>
 
 /** A call that is refused, and by what; with the judgement when there was one. */
 export interface RefusedCall {
@@ -99,53 +110,76 @@ async function decided(
     sinks: target.resource.sinks.map((sink) => sink.path),
     at: nowSeconds(env.clock),
   }
-  const provenance = await provenanceOf(call, known, target, env)
+  const traced = await tracedCall(call, known, target, env)
   const argumentsDigest = digestOfJson(call.action.arguments)
   const coverage = covers(call.caller.details, intent)
-  const asked = { call, known, target, intent, coverage, provenance, argumentsDigest }
-  const decision = decideOn(asked, env)
-  if (decision.outcome !== 'approval_required') return { ...asked, decision }
+  const asked = { call, known, target, intent, coverage, ...traced, argumentsDigest }
+  const first = decideOn(asked, env)
+  if (first.decision.outcome !== 'approval_required') return { ...asked, ...first }
   const approval = await env.approvals.found(asked)
-  if (approval === undefined) return { ...asked, decision }
+  if (approval === undefined) return { ...asked, ...first }
   // INVARIANT (approval binding): decided again with the approval, which admission consumes.
-  return { ...asked, approval, decision: decideOn({ ...asked, approval }, env) }
+  return { ...asked, approval, ...decideOn({ ...asked, approval }, env) }
 }
 
-function decideOn(asked: Omit<JudgedCall, 'decision'>, env: JudgeEnv): Decision {
+function decideOn(asked: AskedCall, env: JudgeEnv): Pick<JudgedCall, 'request' | 'decision'> {
   const { call, known, target, coverage, provenance, approval } = asked
   const { agents, people, delegation, stage } = known.facts
-  return decide(
-    {
-      agents,
-      people,
-      delegation,
-      action: call.action.method,
-      resource: target.resource,
-      context: {
-        stage,
-        acr: call.caller.acr,
-        boundBy: call.caller.boundBy,
-        time: nowSeconds(env.clock),
-        arguments: call.action.arguments,
-        provenance,
-        intent: coverage,
-        ...(approval !== undefined && { approval }),
-      },
+  const request: DecisionRequest = {
+    agents,
+    people,
+    delegation,
+    action: call.action.method,
+    resource: target.resource,
+    context: {
+      stage,
+      acr: call.caller.acr,
+      boundBy: call.caller.boundBy,
+      time: nowSeconds(env.clock),
+      arguments: call.action.arguments,
+      provenance,
+      intent: coverage,
+      ...(approval !== undefined && { approval }),
     },
-    known.policies,
-    env,
-  )
+  }
+  return { request, decision: decide(request, known.policies, env) }
 }
 
-/** Where the arguments came from; asked only where the answer can matter. */
-async function provenanceOf(
+/** Where the arguments came from; what agents were shown is loaded only where the answer can matter. */
+async function tracedCall(
   call: Call,
   known: KnownFacts,
   { resource }: Target,
   env: JudgeEnv,
-): Promise<readonly Provenance[]> {
-  if (!resource.consequential && resource.sinks.length === 0) return []
-  const { delegation } = known.tree
-  const shown = await loadSegments(env.store.db, call.caller.agents, env.vault)
-  return trace([intentSegment(delegation, delegation.details), ...shown], call.action.arguments)
+): Promise<Pick<JudgedCall, 'provenance' | 'shown' | 'directed'>> {
+  const asked = askedFor(known)
+  const directed = isDirected([asked], call.action.arguments)
+  if (!resource.consequential && resource.sinks.length === 0) {
+    return { provenance: [], shown: [], directed }
+  }
+  const shown = [asked, ...(await memoryOf(env.store).of(call.caller.agents, env))]
+  return { provenance: trace(shown, call.action.arguments), shown, directed }
 }
+
+/** The delegation's own words, indexed once for each time that it is loaded. */
+function askedFor({ tree }: KnownFacts): Shown {
+  const { delegation } = tree
+  const found = ASKED.get(delegation)
+  if (found !== undefined) return found
+  const asked = new Shown([intentSegment(delegation, delegation.details)])
+  ASKED.set(delegation, asked)
+  return asked
+}
+
+const ASKED = new WeakMap<object, Shown>()
+
+/** One memory for each store that is open. */
+function memoryOf(store: Store): ShownMemory {
+  const found = MEMORIES.get(store)
+  if (found !== undefined) return found
+  const memory = new ShownMemory()
+  MEMORIES.set(store, memory)
+  return memory
+}
+
+const MEMORIES = new WeakMap<Store, ShownMemory>()
