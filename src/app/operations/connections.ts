@@ -12,6 +12,7 @@ import type { Session } from '../../people/session.ts'
 import type { Tx } from '../../store/store.ts'
 import type { Handlers } from '../api-endpoint.ts'
 import type { Installation } from '../installation.ts'
+import { delegationTarget } from './delegations.ts'
 import { withIdentifiers } from './shared.ts'
 
 /** Handlers by operation. */
@@ -76,9 +77,7 @@ async function targetOf(
   env: Installation,
 ): Promise<Result<OperationTarget>> {
   const found = await find(id, env)
-  if (!found.ok) return found
-  const { delegation, person } = found.value
-  return ok({ type: 'delegation', id: delegation, own: person === session.person })
+  return found.ok ? await delegationTarget({ id: found.value.delegation }, session, env) : found
 }
 
 async function described(

@@ -95,34 +95,34 @@ export const delegationHandlers: Pick<
     },
   },
   showDelegation: {
-    target: targetOf,
+    target: delegationTarget,
     run: async ({ id }, _session, env) => {
       const found = await find(id, env)
       return found.ok ? ok(described(found.value)) : found
     },
   },
   moveStage: {
-    target: targetOf,
+    target: delegationTarget,
     run: async ({ id, stage }, session, env) =>
       reshown(await moveStage({ delegation: id as DelegationId, stage }, session, env)),
   },
   suspendDelegation: {
-    target: targetOf,
+    target: delegationTarget,
     run: async ({ id, reason }, session, env) =>
       reshown(await suspend({ delegation: id as DelegationId, reason }, session, env)),
   },
   resumeDelegation: {
-    target: targetOf,
+    target: delegationTarget,
     run: async ({ id }, session, env) =>
       reshown(await resume({ delegation: id as DelegationId }, session, env)),
   },
   completeDelegation: {
-    target: targetOf,
+    target: delegationTarget,
     run: async ({ id }, session, env) =>
       reshown(await complete({ delegation: id as DelegationId }, session, env)),
   },
   revokeDelegation: {
-    target: targetOf,
+    target: delegationTarget,
     run: async ({ id, reason }, session, env) =>
       reshown(
         await revoke(
@@ -165,7 +165,7 @@ async function find(id: string, env: Installation): Promise<Result<Delegation>> 
 }
 
 /** The delegation, and what the person has to do with it. */
-async function targetOf(
+export async function delegationTarget(
   { id }: { readonly id: string },
   session: Session,
   env: Installation,
