@@ -11,6 +11,7 @@ import { assignOwner } from '../accountability/assign-owner.ts'
 import { migrations as approval } from '../approval/migrations.ts'
 import { checkApprovals } from '../approval/check-approvals.ts'
 import { checkLog } from '../audit/check-log.ts'
+import { LogWriter } from '../audit/log-writer.ts'
 import { testActor } from '../audit/testing.ts'
 import type { JsonObject } from '../base/canonical-json.ts'
 import { type Diagnostics, silentDiagnostics } from '../base/diagnostics.ts'
@@ -28,8 +29,9 @@ import { type ChangeFeed, watchChanges } from '../store/changes.ts'
 import { openStore } from '../store/open-store.ts'
 import type { Store } from '../store/store.ts'
 import { migrations as token } from '../token/migrations.ts'
+import type { ExchangeEnv } from '../token/exchange.ts'
 import { testExchange, type TestHolder, testHolder } from '../token/testing.ts'
-import { type TokenMemory, tokenMemory } from '../token/token-memory.ts'
+import { tokenMemory } from '../token/token-memory.ts'
 import { FakeUpstreams } from '../upstream/fake-upstreams.ts'
 import { Admissions } from './admit.ts'
 import { Approvals } from './approvals.ts'
@@ -57,7 +59,7 @@ export interface GatewayOptions {
 
 /** One gateway, its servers, and what it remembers. */
 export interface TestGateway {
-  readonly env: EndpointEnv & TokenMemory & TestOffice & { readonly diagnostics: Diagnostics }
+  readonly env: EndpointEnv & ExchangeEnv & TestOffice & { readonly diagnostics: Diagnostics }
   readonly upstreams: FakeUpstreams
 }
 
@@ -116,7 +118,7 @@ async function openGateway(
     poolSize: 6,
   })
   const store = through(own)
-  const env = { ...office, store }
+  const env = { ...office, store, logWriter: new LogWriter({ store }) }
   const memory = tokenMemory(env)
   let feed: ChangeFeed | undefined
   const facts = new FactsCache({ ...env, isFresh: always })
