@@ -22,6 +22,7 @@ import { Admissions } from '../gateway/admit.ts'
 import { Approvals } from '../gateway/approvals.ts'
 import { FactsCache } from '../gateway/facts-cache.ts'
 import { ServersCache } from '../gateway/servers-cache.ts'
+import { CallsUnderWay } from '../gateway/under-way.ts'
 import { parseTrustDomain } from '../identity/spiffe-id.ts'
 import { KEYRING_SUBJECT, openKeyring } from '../keys/keyring.ts'
 import { loadMasterKey } from '../keys/master-key.ts'
@@ -108,6 +109,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     listChanged: (id) => drift.look(id),
   })
   const instance = openInstance(join(home, 'instance.json'), { random })
+  const underWay = new CallsUnderWay({ clock, diagnostics, facts, servers })
   const approvals = new Approvals({ store, clock, random, vault, keyring, issuer })
 
   feed = await watchChanges(
@@ -116,6 +118,7 @@ export async function compose(ground: Ground): Promise<Composed> {
       const subjects = new Set(touched.keys())
       facts.forget(subjects)
       memory.revokedTokens.onTouched(touched)
+      underWay.touched(subjects)
       if ([...subjects].some((subject) => subject.startsWith('srv_'))) servers.forget()
       const keysChanged = subjects.has(KEYRING_SUBJECT)
       if (keysChanged)
@@ -153,6 +156,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     facts,
     servers,
     approvals,
+    underWay,
     logKey: verifierKey,
     logKeys: await trustedKeys(verifierKey, configuration.witnesses),
     admissions: new Admissions({ logWriter, vault }),

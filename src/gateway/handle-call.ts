@@ -19,6 +19,7 @@ import { type OutcomeEnv, recordOutcome } from './record-outcome.ts'
 import { recordRefusal, told } from './record-refusal.ts'
 import type { ServersCache } from './servers-cache.ts'
 import { spendingOf } from './spend.ts'
+import type { CallsUnderWay } from './under-way.ts'
 
 /** What a call needs around it. */
 export interface CallEnv extends JudgeEnv, OutcomeEnv {
@@ -26,6 +27,7 @@ export interface CallEnv extends JudgeEnv, OutcomeEnv {
   readonly servers: ServersCache
   readonly admissions: Admissions
   readonly upstreams: Upstreams
+  readonly underWay: CallsUnderWay
 }
 
 /** Facts may change between decision and admission; after this many times the caller is asked to retry. */
@@ -95,13 +97,15 @@ async function admit(judged: JudgedCall, env: CallEnv): Promise<Admission> {
 
 /** Makes the call, once, and records how it ended. Nothing in here refuses: the call was admitted. */
 async function perform(judged: JudgedCall, intended: number, env: CallEnv): Promise<CallAnswer> {
-  const { server, action, signal } = judged.call
+  const { server, action } = judged.call
   const { timeoutMilliseconds, outputLimitBytes } = server
   const started = env.clock.nowMilliseconds()
-  const answer = await env.upstreams.call(
-    server,
-    { method: action.method, params: action.params },
-    { signal, timeoutMilliseconds, outputLimitBytes },
+  const answer = await env.underWay.run(judged, (signal) =>
+    env.upstreams.call(
+      server,
+      { method: action.method, params: action.params },
+      { signal, timeoutMilliseconds, outputLimitBytes },
+    ),
   )
   const milliseconds = env.clock.nowMilliseconds() - started
   await recordOutcome({ judged, intended, answer, milliseconds }, env)

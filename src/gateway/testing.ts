@@ -39,6 +39,7 @@ import { checkCalls } from './check-calls.ts'
 import { answerMcp, type EndpointEnv, type McpAnswer } from './endpoint.ts'
 import { FactsCache } from './facts-cache.ts'
 import { ServersCache } from './servers-cache.ts'
+import { CallsUnderWay } from './under-way.ts'
 
 /** An office whose agents call through gateways. */
 export interface TestGateways extends TestOffice {
@@ -125,6 +126,7 @@ async function openGateway(
   const caughtUpTo = (): number => feed?.caughtUpTo() ?? 0
   const servers = new ServersCache({ ...env, isFresh: always, caughtUpTo })
   const approvals = new Approvals(env)
+  const underWay = new CallsUnderWay({ ...env, facts, servers })
   // A deaf gateway believes for ever what it read at first.
   if (!deaf) {
     feed = await watchChanges(
@@ -132,6 +134,7 @@ async function openGateway(
       (touched) => {
         facts.forget(touched.keys())
         memory.revokedTokens.onTouched(touched)
+        underWay.touched(new Set(touched.keys()))
         if ([...touched.keys()].some((subject) => subject.startsWith('srv_'))) servers.forget()
       },
       ending.signal,
@@ -153,6 +156,7 @@ async function openGateway(
       facts,
       servers,
       approvals,
+      underWay,
       upstreams,
       admissions: new Admissions(env),
       nextCall: () => `${name}.${++calls}`,
