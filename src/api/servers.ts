@@ -5,7 +5,7 @@ import { done, id, jsonObject, nothing, operation, slug } from './operation.ts'
 
 const sink = z.strictObject({
   path: z.string().max(200),
-  kind: z.enum(['path', 'email', 'url', 'account', 'amount', 'id']),
+  kind: z.enum(['path', 'email', 'url', 'account', 'amount', 'id', 'name']),
 })
 
 const reviewedTool = z.strictObject({

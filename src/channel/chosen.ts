@@ -30,12 +30,28 @@ interface Superlative {
 
 /** What "largest" can be the largest of: common words, and the columns that they speak of. */
 const SUPERLATIVES: readonly (Superlative & { readonly said: RegExp })[] = [
-  { said: /\b(?:largest|biggest|heaviest)\b/i, direction: 1, of: /size|bytes|length|amount|total|count/i },
+  {
+    said: /\b(?:largest|biggest|heaviest)\b/i,
+    direction: 1,
+    of: /size|bytes|length|amount|total|count/i,
+  },
   { said: /\bsmallest\b/i, direction: -1, of: /size|bytes|length|amount|total|count/i },
-  { said: /\b(?:highest|most expensive|dearest)\b/i, direction: 1, of: /price|cost|amount|total|rating|score/i },
-  { said: /\b(?:lowest|cheapest|least expensive)\b/i, direction: -1, of: /price|cost|amount|total|rating|score/i },
+  {
+    said: /\b(?:highest|most expensive|dearest)\b/i,
+    direction: 1,
+    of: /price|cost|amount|total|rating|score/i,
+  },
+  {
+    said: /\b(?:lowest|cheapest|least expensive)\b/i,
+    direction: -1,
+    of: /price|cost|amount|total|rating|score/i,
+  },
   { said: /\b(?:best|top)[- ](?:rated|reviewed|scored)\b/i, direction: 1, of: /rating|score/i },
-  { said: /\b(?:newest|latest|most recent)\b/i, direction: 1, of: /date|time|created|modified|updated|_at$/i },
+  {
+    said: /\b(?:newest|latest|most recent)\b/i,
+    direction: 1,
+    of: /date|time|created|modified|updated|_at$/i,
+  },
   { said: /\boldest\b/i, direction: -1, of: /date|time|created|modified|updated|_at$/i },
 ]
 
@@ -97,7 +113,8 @@ const LONGEST_NAME = 80
 
 function names({ text, measure, key, kind }: Field, words: Words): boolean {
   // An amount that the person said; an identifier that they did not write out is no amount.
-  if (measure !== undefined) return kind === 'text' && /amount|price|total|sum/i.test(key) && words.numbers.has(measure)
+  if (measure !== undefined)
+    return kind === 'text' && /amount|price|total|sum/i.test(key) && words.numbers.has(measure)
   if (kind !== 'text' || text.length > LONGEST_NAME || text.includes('\n')) return false
   const own = split(text)
   if (own.length === 0) return false

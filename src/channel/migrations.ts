@@ -30,4 +30,9 @@ export const migrations: readonly Migration[] = [
       create index segment_by_entry on segment (agent, entry);
       drop index segment_by_agent`,
   },
+  {
+    // What was known of the call that the segment answers; empty for those recorded before.
+    name: 'channel-0003',
+    up: `alter table segment add column answers jsonb not null default '{}'`,
+  },
 ]

@@ -5,7 +5,7 @@
  * connection leads to), is written once, and nothing changes a row of `segment`.
  *
  * Call `newSegment` for the record of a piece and `segmentBeside` to write it with its entry;
- * `loadSegments` gives what an agent was shown to `trace.ts`.
+ * `ShownMemory` keeps what an agent was shown for `trace.ts`.
  */
 
 import * as z from 'zod'
@@ -18,7 +18,9 @@ import { type Id, newId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
 import type { Statement } from '../store/statement.ts'
 import type { Store, Tx } from '../store/store.ts'
-import { leaves, type TracedSegment, type Trust } from './trace.ts'
+import type { TracedSegment, Trust } from './shown.ts'
+import { recordsOf } from './structure.ts'
+import { leaves } from './trace.ts'
 
 /** What a segment is. An instruction may direct; everything else informs. */
 export type SegmentKind = 'instruction' | 'tool_result' | 'resource' | 'prompt'
@@ -32,11 +34,29 @@ export interface Segment {
   readonly principal: string
   readonly kind: SegmentKind
   readonly trust: Trust
-  /** Paths in the content whose values are grounded although the segment is not trusted. */
+  /** Paths in the content whose values the system wrote, as declared at review. */
   readonly systemFields: readonly string[]
+  readonly answers: Answers
   /** Milliseconds since the Unix epoch. */
   readonly createdAt: number
 }
+
+const answersSchema = z.object({
+  /** `tools/call:read_page`. */
+  action: z.string().exactOptional(),
+  /** The look-up was put in the person's own words. */
+  directed: z.boolean().exactOptional(),
+  /** The call changed something: the answer echoes what was sent. */
+  echo: z.boolean().exactOptional(),
+  /** Fields that callers of the server can write. */
+  writable: z.array(z.string()).exactOptional(),
+  /** The tool hands out what others wrote, as it stands: there are no fields in it. */
+  verbatim: z.boolean().exactOptional(),
+  confidential: z.boolean().exactOptional(),
+})
+
+/** What is known of the call that a segment answers. */
+export type Answers = z.infer<typeof answersSchema>
 
 /** A segment of `about`, not yet recorded. */
 export function newSegment(
@@ -46,52 +66,34 @@ export function newSegment(
   return { ...about, id: newId('seg', env), createdAt: env.clock.nowMilliseconds() }
 }
 
-type ChannelTables = {
-  segment: {
-    id: string
-    agent: string
-    delegation: string | null
-    principal: string
-    kind: string
-    trust: string
-    content_digest: string
-    content_bytes: number
-    system_fields: string
-    created_at: number
-    entry: number
-  }
+type SegmentRow = {
+  id: string
+  agent: string
+  delegation: string | null
+  principal: string
+  kind: string
+  trust: string
+  content_digest: string
+  content_bytes: number
+  system_fields: string
+  answers: string
+  created_at: number
+  entry: number
 }
+
+type ChannelTables = { segment: SegmentRow }
 
 /** A segment whose content was sealed, to be written beside the entry that names it. */
 export function segmentBeside(segment: Segment, content: Sealed): RowBeside {
   return { kind: insertSegments, row: { segment, content } }
 }
 
-interface SegmentRow {
-  readonly segment: Segment
-  readonly content: Sealed
-}
-
 function insertSegments(beside: readonly Positioned[], entries: number): Statement {
-  const rows = beside.map(({ row }) => row as SegmentRow)
+  const rows = beside.map(({ row }) => row as { segment: Segment; content: Sealed })
   const segments = rows.map(({ segment }) => segment)
   return {
     name: 'insert_segments',
-    text: `
-      insert into segment (
-        id, agent, delegation, principal, kind, trust,
-        content_digest, content_bytes, system_fields, created_at, entry
-      )
-      select
-        s.id, s.agent, s.delegation, s.principal, s.kind, s.trust,
-        s.content_digest, s.content_bytes, s.system_fields, s.created_at, head.size - $1::bigint + s.at
-      from log_head head, unnest(
-        $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-        $8::text[], $9::integer[], $10::jsonb[], $11::bigint[], $12::bigint[]
-      ) as s(
-        id, agent, delegation, principal, kind, trust,
-        content_digest, content_bytes, system_fields, created_at, at
-      )`,
+    text: INSERT_SEGMENTS,
     values: [
       entries,
       segments.map(({ id }) => id),
@@ -103,66 +105,128 @@ function insertSegments(beside: readonly Positioned[], entries: number): Stateme
       rows.map(({ content }) => content.sealed),
       rows.map(({ content }) => content.bytes),
       segments.map(({ systemFields }) => JSON.stringify(systemFields)),
+      segments.map(({ answers }) => JSON.stringify(answers)),
       segments.map(({ createdAt }) => createdAt),
       beside.map(({ at }) => at),
     ],
   }
 }
 
+// `entry` is the index of the entry that names the segment: the entries of the batch are the log's last.
+const INSERT_SEGMENTS = `
+  insert into segment (
+    id, agent, delegation, principal, kind, trust,
+    content_digest, content_bytes, system_fields, answers, created_at, entry
+  )
+  select
+    s.id, s.agent, s.delegation, s.principal, s.kind, s.trust, s.content_digest, s.content_bytes,
+    s.system_fields, s.answers, s.created_at, head.size - $1::bigint + s.at
+  from log_head head, unnest(
+    $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+    $9::integer[], $10::jsonb[], $11::jsonb[], $12::bigint[], $13::bigint[]
+  ) as s(
+    id, agent, delegation, principal, kind, trust,
+    content_digest, content_bytes, system_fields, answers, created_at, at
+  )`
+
 /** What is looked at per agent: beyond it the oldest segments are left out, and their values ungrounded. */
 const MOST_SEGMENTS = 1_000
 
-/** What the agents were shown, oldest first. Erased content is left out. */
+/**
+ * What an agent was shown after the entry `since`, oldest first: entries are in the order of commits, at
+ * every replica. Erased content is left out.
+ */
 export async function loadSegments(
   db: Tx | Store['db'],
-  agents: readonly string[],
+  { agent, since }: { readonly agent: string; readonly since: number },
   vault: Vault,
 ): Promise<TracedSegment[]> {
   const rows = await db
     .withTables<ChannelTables>()
     .selectFrom('segment')
     .select(['id', 'principal', 'trust', 'content_digest', 'content_bytes', 'system_fields'])
-    .where('agent', 'in', [...agents])
+    .select(['answers', 'entry'])
+    .where('agent', '=', agent)
+    .where('entry', '>', since)
     .orderBy('entry', 'desc')
     .orderBy('id', 'desc')
     .limit(MOST_SEGMENTS)
     .execute()
+  if (rows.length === 0) return []
+  const fresh = rows.toReversed()
   const contents = await vault.openMany(
     db,
-    rows.map((row) => ({ sealed: row.content_digest, bytes: row.content_bytes })),
+    fresh.map((row) => ({ sealed: row.content_digest, bytes: row.content_bytes })),
   )
-  return rows.toReversed().flatMap((row) => {
+  return fresh.flatMap((row) => {
     const content = contents.get(row.content_digest)
-    return content === undefined ? [] : [tracedSegment(row, content)]
+    return content === undefined ? [] : [recorded(row, content)]
   })
 }
 
 const systemFieldsSchema = z.array(z.string())
 const trustSchema = z.enum(['trusted', 'untrusted'])
 
-function tracedSegment(
-  row: Pick<ChannelTables['segment'], 'id' | 'principal' | 'trust' | 'system_fields'>,
+function recorded(
+  row: Omit<SegmentRow, 'agent' | 'delegation' | 'kind' | 'created_at'>,
   content: SealedValue,
 ): TracedSegment {
   const json: Json = content instanceof Uint8Array ? Buffer.from(content).toString('utf8') : content
-  const found = leaves({ '': json })
-  const systemFields = systemFieldsSchema.parse(row.system_fields)
-  return {
-    id: row.id,
-    principal: row.principal,
-    trust: trustSchema.parse(row.trust),
-    text: found.map((leaf) => leaf.text).join('\n'),
-    systemValues: found
-      .filter((leaf) => systemFields.includes(leaf.path.replace(/^\.?/, '')))
-      .map((leaf) => leaf.text),
-  }
+  return tracedSegment(
+    {
+      id: row.id,
+      principal: row.principal,
+      trust: trustSchema.parse(row.trust),
+      systemFields: systemFieldsSchema.parse(row.system_fields),
+      answers: answersSchema.parse(row.answers),
+      step: row.entry,
+    },
+    json,
+  )
 }
 
-/** What a person's delegation says, as segments: the purpose and the intent are theirs, so they ground. */
+/** A segment with its content, as provenance sees it. */
+export function tracedSegment(
+  segment: Pick<Segment, 'principal' | 'trust' | 'systemFields' | 'answers'> & {
+    readonly id: string
+    readonly step: number
+  },
+  content: Json,
+): TracedSegment {
+  const { id, principal, trust, systemFields, answers, step } = segment
+  const { directed, echo, writable = [], verbatim = false, confidential, action } = answers
+  const known = {
+    ...{ id, principal, trust, step },
+    ...(directed !== undefined && { directed }),
+    ...(echo !== undefined && { echo }),
+    ...(confidential !== undefined && { confidential }),
+    ...(action !== undefined && { label: action }),
+  }
+  if (trust === 'trusted') return { ...known, text: textOf(content) }
+  const records = recordsOf(content, { systemFields, writable, inferred: !verbatim })
+  const texts = records.flatMap(({ fields }) => fields.filter((field) => field.kind === 'text'))
+  return { ...known, text: texts.map((field) => field.text).join('\n'), records }
+}
+
+function textOf(content: Json): string {
+  return typeof content === 'string'
+    ? content
+    : leaves(content)
+        .map((leaf) => leaf.text)
+        .join('\n')
+}
+
+/**
+ * What a person's delegation says, as a segment: the purpose and the intent are theirs, so they ground.
+ * Only the purpose is in their words.
+ */
 export function intentSegment(
   delegation: { readonly id: string; readonly person: string; readonly purpose: string },
   details: readonly JsonObject[],
 ): TracedSegment {
-  const text = [delegation.purpose, ...leaves({ details }).map((leaf) => leaf.text)].join('\n')
-  return { id: delegation.id, principal: delegation.person, trust: 'trusted', text }
+  const { id, person, purpose } = delegation
+  // Of the details, what arguments may be: names of tools and servers are no values that somebody said.
+  const values = details.flatMap((detail) => leaves({ arguments: detail['arguments'] ?? {} }))
+  const text = [purpose, ...values.map((leaf) => leaf.text)].join('\n')
+  return { id, principal: person, trust: 'trusted', text, words: purpose, step: 0 }
 }

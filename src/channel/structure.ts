@@ -89,7 +89,12 @@ function visit(
   if (Array.isArray(value)) {
     const path = `${place.path}[]`
     for (const element of value as readonly Json[])
-      visit(element, { ...place, path, list: record === undefined ? path : place.list }, record, walk)
+      visit(
+        element,
+        { ...place, path, list: record === undefined ? path : place.list },
+        record,
+        walk,
+      )
   } else if (isObject(value)) {
     const own = record ?? opened(place.list, walk)
     for (const [key, member] of Object.entries(value)) {
@@ -132,9 +137,11 @@ function kindOf({ key, path, text }: Omit<Field, 'kind'>, shape: Shape): FieldKi
 }
 
 /** Mail addresses, IBANs, telephone numbers: shapes in which no sentence fits. */
-const ADDRESS = /^(?:[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+|[A-Z]{2}\d{2}[A-Z0-9]{10,30}|\+\d{7,15})$/
+const ADDRESS =
+  /^(?:[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+|[A-Z]{2}\d{2}[A-Z0-9]{10,30}|\+\d{7,15})$/
 const IDENTIFIER = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
-const IDENTIFIER_KEY = /(?:^|_)(?:id|uuid|guid|key|ref|number|no)_?$|[a-z](?:Id|ID|Uuid|Key|Ref|Number)$/
+const IDENTIFIER_KEY =
+  /(?:^|_)(?:id|uuid|guid|key|ref|number|no)_?$|[a-z](?:Id|ID|Uuid|Key|Ref|Number)$/
 const ADDRESS_KEY =
   /mail|recipient|sender|participant|attendee|owner|member|author|user|address|account|iban|payee|phone|contact|shared|^(?:from|to|cc|bcc)_?$/i
 
@@ -146,7 +153,9 @@ function isTyped(key: string, text: string): boolean {
 
 /** `participants` and `participant`, `file_id` and `fileId`, `id_` and `id`. */
 function sameName(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((name) => name.replaceAll(/[_-]/g, '').toLowerCase().replace(/s$/, ''))
+  const [a, b] = [one, other].map((name) =>
+    name.replaceAll(/[_-]/g, '').toLowerCase().replace(/s$/, ''),
+  )
   return a === b
 }
 

@@ -1,25 +1,35 @@
 /**
- * Where the values of a call came from: for each leaf of its arguments, the segments it stands in.
+ * Where the values of a call came from: for each leaf of its arguments, the segments it stands in, and
+ * whether that is ground enough.
  *
- * Literal provenance only: a value is found as it stands, or it is not found. What cannot be told is not
- * claimed. `trace` is pure; `segment.ts` loads what an agent was shown.
+ * Call `trace`. A value is *grounded* if it stands in what a person said, or in a system field of a record
+ * that the person's words chose. A value that stands only in untrusted free text, or nowhere, is not; nor
+ * is one that is encoded, or was joined from parts. `carried` asks in the other direction: which
+ * confidential segments do the arguments take with them.
+ *
+ * Pure; `shown-memory.ts` keeps what agents were shown.
  */
 
 import type { Json, JsonObject } from '../base/canonical-json.ts'
+import { areInWords, isChosen, type Words, wordsOf } from './chosen.ts'
+import { decodings, skeletonOf } from './fold.ts'
+import { Shown, type Standing, type TracedSegment } from './shown.ts'
+import type { Hit, Manner } from './text-index.ts'
 
-/** Whether the author of a segment may direct (`trusted`) or its text is data (`untrusted`). */
-export type Trust = 'trusted' | 'untrusted'
-
-/** A segment as `trace` sees it. */
-export interface TracedSegment {
-  readonly id: string
-  readonly principal: string
-  readonly trust: Trust
-  /** The text of the segment; JSON content as the concatenation of its leaves, one a line. */
-  readonly text: string
-  /** Values of *system fields* (identifiers, address-book addresses): grounded although untrusted. */
-  readonly systemValues?: readonly string[]
-}
+/** Why a value is grounded, or why not. */
+export type Ground =
+  /** A person said it. */
+  | 'said'
+  /** It stands in a system field of a record that the person's words chose. */
+  | 'chosen'
+  /** It stands in a system field, and nothing that a person said chose it. */
+  | 'unchosen'
+  /** It stands in a field that callers can write, first seen in free text or in no chosen record. */
+  | 'claimed'
+  /** It stands in untrusted free text only. */
+  | 'untrusted'
+  /** It stands nowhere as it is. */
+  | 'unseen'
 
 /** Where one argument value was found. */
 export interface Provenance {
@@ -27,8 +37,10 @@ export interface Provenance {
   readonly path: string
   /** Identifiers of the segments that the value stands in, oldest first. */
   readonly from: readonly string[]
-  /** Whether one of them is trusted, or holds the value in a system field. */
   readonly grounded: boolean
+  readonly ground: Ground
+  /** How it stands there, where not literally. */
+  readonly manner?: Manner
 }
 
 /** Leaves beyond this are not looked up, and are reported ungrounded. */
@@ -36,23 +48,140 @@ const MAX_LEAVES = 100
 const MAX_SOURCES = 20
 
 /** The provenance of every string and number in `argumentsValue`, in document order, at most 100. */
-export function trace(
-  segments: readonly TracedSegment[],
-  argumentsValue: JsonObject,
-): readonly Provenance[] {
+export function trace(shown: readonly Shown[], argumentsValue: JsonObject): readonly Provenance[] {
+  const words = wordsIn(shown)
   return leaves(argumentsValue)
     .slice(0, MAX_LEAVES)
-    .map(({ path, text }) => {
-      const found = segments.filter((segment) => standsIn(text, segment.text))
-      return {
-        path,
-        from: found.slice(0, MAX_SOURCES).map((segment) => segment.id),
-        grounded: found.some(
-          (segment) =>
-            segment.trust === 'trusted' || (segment.systemValues?.includes(text) ?? false),
-        ),
-      }
-    })
+    .map(({ path, text }) => ({ path, ...groundOf(text, shown, words) }))
+}
+
+/**
+ * Whether the person's words say what a look-up asks for: whatever it then shows, they chose. A look-up
+ * without arguments chooses nothing.
+ */
+export function isDirected(shown: readonly Shown[], argumentsValue: JsonObject): boolean {
+  const texts = leaves(argumentsValue).map((leaf) => leaf.text)
+  return (
+    texts.length > 0 &&
+    areInWords(
+      texts.filter((text) => !IS_SMALL.test(text)),
+      wordsIn(shown),
+    )
+  )
+}
+
+/** Counts and flags are in nobody's words. */
+const IS_SMALL = /^\d{1,3}$/
+
+/** The confidential segments of which the arguments carry something away, however written or taken apart. */
+export function carried(shown: readonly Shown[], argumentsValue: JsonObject): readonly string[] {
+  const isConfidential = ({ confidential = false }: TracedSegment): boolean => confidential
+  if (!shown.some(({ segments }) => [...segments].some(isConfidential))) return []
+  const whole = leaves(argumentsValue)
+    .slice(0, MAX_LEAVES)
+    .map((leaf) => leaf.text)
+  const texts = [
+    whole.join(' '),
+    ...whole.flatMap((text) => decodings(text)).map((one) => one.text),
+  ]
+  const found = new Set<string>()
+  for (const piece of texts.flatMap(pieces).slice(0, MAX_PIECES)) {
+    for (const one of shown) {
+      for (const { of } of one.find(piece)) if (isConfidential(of)) found.add(of.id)
+      for (const { segment } of one.fieldsWith(piece))
+        if (isConfidential(segment)) found.add(segment.id)
+    }
+  }
+  return [...found].slice(0, MAX_SOURCES)
+}
+
+const MAX_PIECES = 400
+const WORDS_IN_PIECE = 4
+
+/** Runs of words that hardly recur by chance, and single words that are codes. */
+function pieces(text: string): string[] {
+  const words = text.split(/\s+/).filter((word) => word !== '')
+  const found = words.filter((word) => /(?:\d\D?){4}|\d.*[A-Za-z].*\d|@/.test(word)).map(trimmed)
+  for (let at = 0; at + WORDS_IN_PIECE <= words.length; at += 2) {
+    const piece = trimmed(words.slice(at, at + WORDS_IN_PIECE).join(' '))
+    if (skeletonOf(piece).length >= 12) found.push(piece)
+  }
+  return found
+}
+
+function trimmed(text: string): string {
+  return text.replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, '')
+}
+
+/** Everything that people said, over all that is shown. */
+function wordsIn(shown: readonly Shown[]): Words {
+  const [only, ...others] = shown.map(spoken).filter((text) => text !== '')
+  const text = [only ?? '', ...others].join('\n')
+  const known = WORDS.get(text) ?? wordsOf(text)
+  if (WORDS.size > 1_000) WORDS.clear()
+  WORDS.set(text, known)
+  return known
+}
+
+/** A delegation's words are read once. */
+const WORDS = new Map<string, Words>()
+
+function spoken({ segments }: Shown): string {
+  return [...segments]
+    .filter(({ trust }) => trust === 'trusted')
+    .map(({ words, text }) => words ?? text)
+    .join('\n')
+}
+
+function groundOf(value: string, shown: readonly Shown[], words: Words): Omit<Provenance, 'path'> {
+  const hits = shown.flatMap((one) => one.find(value))
+  const standings = shown.flatMap((one) => one.fieldsWith(value))
+  const ids = new Set([...hits.map((hit) => hit.of.id), ...standings.map((one) => one.segment.id)])
+  const from = [...ids].slice(0, MAX_SOURCES)
+  const said = hits.find(({ of, manner }) => of.trust === 'trusted' && grounds(manner, value))
+  if (said !== undefined) return { from, grounded: true, ground: 'said', ...mannerOf(said) }
+  const texts = hits.map((hit) => hit.of).filter((segment) => segment.trust === 'untrusted')
+  const ground = standingGround(standings, texts, words)
+  if (ground !== undefined) return { from, grounded: ground === 'chosen', ground }
+  const hit = hits.find(({ of }) => of.trust === 'untrusted')
+  if (hit === undefined) return { from, grounded: false, ground: 'unseen' }
+  return { from, grounded: false, ground: 'untrusted', ...mannerOf(hit) }
+}
+
+function mannerOf({ manner }: Hit<unknown>): { readonly manner?: Manner } {
+  return manner === 'literal' ? {} : { manner }
+}
+
+/** Which manners of standing in a person's words are saying the same. */
+function grounds(manner: Manner, value: string): boolean {
+  if (value === '') return false
+  if (manner === 'literal' || manner === 'number') return true
+  // Hosts and mail addresses have no case (RFC 4343); accounts are written in groups.
+  if (manner === 'case') return value.includes('@')
+  return manner === 'spacing' && /^[A-Z0-9]{8,}$/.test(value)
+}
+
+/** What the fields in which a value stands are worth. */
+function standingGround(
+  standings: readonly Standing[],
+  texts: readonly TracedSegment[],
+  words: Words,
+): Ground | undefined {
+  if (standings.length === 0) return undefined
+  let ground: Ground = 'claimed'
+  for (const { segment, record, field, step } of standings) {
+    // What the agent itself made is its own to go on with.
+    const own = segment.echo === true
+    const chosen = isChosen(record, segment.records ?? [], words)
+    if (field.kind === 'system') {
+      if (own || segment.directed === true || chosen !== undefined) return 'chosen'
+      ground = 'unchosen'
+    } else if (!own && chosen === 'named' && !texts.some((text) => text.step < step)) {
+      // A claim may only repeat what a text brought in before.
+      return 'chosen'
+    }
+  }
+  return ground
 }
 
 /** Every string and number in `value` with its path. */
@@ -76,19 +205,4 @@ function collect(
       collect(member, path === '' ? key : `${path}.${key}`, found)
     }
   }
-}
-
-const WORD = /[\p{L}\p{N}_]/u
-
-/** Whether `value` occurs in `text` as a whole: `104` does not stand in `1042`. */
-function standsIn(value: string, text: string): boolean {
-  if (value === '') return false
-  for (let at = text.indexOf(value); at !== -1; at = text.indexOf(value, at + 1)) {
-    const before = text[at - 1]
-    const after = text[at + value.length]
-    const openLeft = before === undefined || !WORD.test(before) || !WORD.test(value[0] ?? '')
-    const openRight = after === undefined || !WORD.test(after) || !WORD.test(value.at(-1) ?? '')
-    if (openLeft && openRight) return true
-  }
-  return false
 }

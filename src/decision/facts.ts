@@ -47,7 +47,7 @@ type ResourceClass = 'read' | 'write' | 'egress' | 'destructive' | 'money'
 export interface DeclaredSink {
   /** Dotted path in the arguments, `[]` for list elements. */
   readonly path: string
-  readonly kind: 'path' | 'email' | 'url' | 'account' | 'amount' | 'id'
+  readonly kind: 'path' | 'email' | 'url' | 'account' | 'amount' | 'id' | 'name'
 }
 
 /** What is asked for. `name` is the tool's or prompt's name or the resource's URI; a server has none. */

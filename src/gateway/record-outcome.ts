@@ -2,7 +2,7 @@
 
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
-import { newSegment, type Segment, segmentBeside } from '../channel/segment.ts'
+import { type Answers, newSegment, type Segment, segmentBeside } from '../channel/segment.ts'
 import type { CallOutcome } from '../upstream/call.ts'
 import type { Admissions } from './admit.ts'
 import { actingAgent } from './call-entry.ts'
@@ -64,7 +64,7 @@ const SEGMENT_KINDS = {
 } as const
 
 /** INVARIANT (immutable author): the server that the connection leads to. */
-function segmentOf({ call, target }: JudgedCall, env: OutcomeEnv): Segment {
+function segmentOf({ call, target, directed }: JudgedCall, env: OutcomeEnv): Segment {
   const about = {
     agent: actingAgent(call),
     delegation: call.caller.delegation,
@@ -72,6 +72,24 @@ function segmentOf({ call, target }: JudgedCall, env: OutcomeEnv): Segment {
     kind: SEGMENT_KINDS[call.action.method],
     trust: 'untrusted' as const,
     systemFields: target.systemFields,
+    answers: answersOf({ call, target, directed }),
   }
   return newSegment(about, env)
+}
+
+/** What is known of the call beside its result: it says what the fields of the result are worth. */
+function answersOf({
+  call,
+  target,
+  directed,
+}: Pick<JudgedCall, 'call' | 'target' | 'directed'>): Answers {
+  const { writable = [], verbatim = false, confidential = false } = target
+  return {
+    action: call.action.action.slice(0, 300),
+    ...(directed && { directed }),
+    ...(target.resource.class !== 'read' && { echo: true }),
+    ...(writable.length > 0 && { writable: [...writable] }),
+    ...(verbatim && { verbatim }),
+    ...(confidential && { confidential }),
+  }
 }

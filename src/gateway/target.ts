@@ -20,6 +20,7 @@ import {
   resourceDefinition,
   type Server,
 } from '../registry/server.ts'
+import { offeredTools, writableFields } from '../registry/propose-review.ts'
 import type { Call } from './call.ts'
 
 /** The object of a call. */
@@ -30,6 +31,12 @@ export interface Target {
   readonly digest?: Digest
   /** Paths in the result that the system fills. */
   readonly systemFields: readonly string[]
+  /** The result is what others wrote, as it stands. */
+  readonly verbatim?: boolean
+  /** The result is not for everybody's eyes. */
+  readonly confidential?: boolean
+  /** Fields of the result that callers of the server can write. */
+  readonly writable?: readonly string[]
   /** The path in the result where unresolved warnings stand. */
   readonly warnings?: string
   /** Review declared it independent of other calls on its server. */
@@ -122,9 +129,27 @@ function toolTarget(server: Server, definition: Definition, args: JsonObject): R
     definition,
     digest,
     systemFields: tool.systemFields ?? [],
+    writable: writableOf(server, name),
+    ...(tool.verbatim !== undefined && { verbatim: tool.verbatim }),
+    ...(tool.confidential !== undefined && { confidential: tool.confidential }),
     independent: tool.independent === true,
     ...(tool.warnings !== undefined && { warnings: tool.warnings }),
   })
+}
+
+/** By the version of a server, then by tool. */
+const WRITABLE = new WeakMap<Server, Map<string, readonly string[]>>()
+
+function writableOf(server: Server, name: string): readonly string[] {
+  const known = WRITABLE.get(server) ?? new Map<string, readonly string[]>()
+  WRITABLE.set(server, known)
+  const found = known.get(name)
+  if (found !== undefined) return found
+  const all = offeredTools(server)
+  const tool = all.find((one) => one.name === name)
+  const fields = tool === undefined ? [] : writableFields(tool, all)
+  known.set(name, fields)
+  return fields
 }
 
 function serverFacts(server: Server): Pick<ResourceFacts, 'server' | 'serverName' | 'serverState'> {

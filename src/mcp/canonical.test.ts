@@ -213,6 +213,10 @@ const rows: Record<SinkKind, { good: Json[]; bad: Json[] }> = {
     good: ['a', 'doc-1_2:3/4', 42, 0],
     bad: ['', 'a b', 'a\n', 'é', 1.5, null, 'x'.repeat(257)],
   },
+  name: {
+    good: ['Alice', 'Le Marais Boutique', 'general', 'GB29NWBK60161331926819', 'Zoë', 'a'],
+    bad: ['', ' a', 'a\u200bb', 'a\nb', '\u202egen', 5, null, 'x'.repeat(257), 'a\u2044b'],
+  },
 }
 
 for (const [kind, { good, bad }] of Object.entries(rows)) {

@@ -11,7 +11,7 @@ import { ok, refuse, type Result } from '../base/result.ts'
 import { isObject } from './message.ts'
 
 /** What a sink holds; each kind has one canonical spelling. */
-export type SinkKind = 'path' | 'email' | 'url' | 'account' | 'amount' | 'id'
+export type SinkKind = 'path' | 'email' | 'url' | 'account' | 'amount' | 'id' | 'name'
 
 /** A place in a tool's arguments that says what the call reaches. */
 export interface Sink {
@@ -98,6 +98,7 @@ const CHECKS: Readonly<Record<SinkKind, (value: Json) => string | undefined>> = 
   account: (value) => textual(value, accountFault),
   id: (value) => (Number.isSafeInteger(value) ? undefined : textual(value, idFault)),
   amount: amountFault,
+  name: (value) => textual(value, nameFault),
 }
 
 /** Checks one value on its own; for callers that hold it without arguments around it. */
@@ -226,6 +227,13 @@ function accountFault(text: string): string | undefined {
 
 function idFault(text: string): string | undefined {
   return /^[!-~]{1,256}$/.test(text) ? undefined : 'an id of 1 to 256 visible ASCII characters'
+}
+
+/** What a person, a place or a channel is called: one line of visible text without look-alikes. */
+function nameFault(text: string): string | undefined {
+  if (text.length === 0 || text.length > 256) return 'a name of 1 to 256 characters'
+  if (INVISIBLE.test(text) || text !== text.trim()) return 'a name of visible characters'
+  return lookAlike(text) ? 'a name in normal form without look-alikes' : undefined
 }
 
 /** An amount that can be summed exactly: not negative, at most four decimals, below 10^11. */

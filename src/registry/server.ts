@@ -83,12 +83,16 @@ export const reviewedToolSchema = z.strictObject({
     .array(
       z.strictObject({
         path: place,
-        kind: z.enum(['path', 'email', 'url', 'account', 'amount', 'id']),
+        kind: z.enum(['path', 'email', 'url', 'account', 'amount', 'id', 'name']),
       }),
     )
     .max(50),
   /** Places in the result that the system fills and no author of content does. */
   systemFields: z.array(place).max(50).exactOptional(),
+  /** Whether its results are what others wrote, as it stands, so that no field in them is the system's. */
+  verbatim: z.boolean().exactOptional(),
+  /** Whether its results are not for everybody's eyes. */
+  confidential: z.boolean().exactOptional(),
   /** Whether a person should be able to stop it: its effect cannot be taken back. */
   consequential: z.boolean(),
   /** The place in the result where unresolved warnings stand. */
@@ -103,6 +107,8 @@ export interface ReviewedTool {
   readonly class: ToolClass
   readonly sinks: readonly Sink[]
   readonly systemFields?: readonly string[]
+  readonly verbatim?: boolean
+  readonly confidential?: boolean
   readonly consequential: boolean
   readonly warnings?: string
   readonly independent?: boolean

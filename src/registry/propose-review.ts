@@ -1,0 +1,262 @@
+/**
+ * A first draft of a review: what each tool does, where its arguments reach, and what callers can write,
+ * read from its name, description and input schema by general rules.
+ *
+ * Call `proposeTool` per definition and show the draft to the reviewer, who decides; the server's own
+ * annotations are not believed. Doubt is resolved to the worse: what no rule recognises writes, and is
+ * consequential.
+ */
+
+import type { Json, JsonObject } from '../base/canonical-json.ts'
+import type { Sink, SinkKind } from '../mcp/canonical.ts'
+import type { ReviewedTool, Server, ToolClass } from './server.ts'
+
+/** A tool as its server describes it. */
+export interface OfferedTool {
+  readonly name: string
+  readonly description?: string
+  readonly inputSchema?: JsonObject
+}
+
+/** A parameter of a tool. */
+export interface Parameter {
+  readonly name: string
+  readonly description: string
+  readonly types: readonly string[]
+  readonly isList: boolean
+  readonly isChoice: boolean
+}
+
+/** The tools that a server's accepted definitions offer. */
+export function offeredTools({ definitions }: Pick<Server, 'definitions'>): readonly OfferedTool[] {
+  return [...definitions.values()].flatMap(({ kind, name, value }) => {
+    if (kind !== 'tool') return []
+    const { description, inputSchema } = value
+    return [
+      {
+        name,
+        ...(typeof description === 'string' && { description }),
+        ...(isObject(inputSchema) && { inputSchema }),
+      },
+    ]
+  })
+}
+
+/** The words of a name: `sendEmail`, `send_email` and `send-email` are two. */
+export function wordsOfName(name: string): string[] {
+  return name
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word !== '')
+}
+
+const VERBS: readonly (readonly [RegExp, ToolClass])[] = [
+  [
+    /^(?:delete|remove|cancel|revoke|drop|destroy|erase|purge|terminate|uninstall|kick|ban|wipe|close|archive)$/,
+    'destructive',
+  ],
+  [
+    /^(?:pay|transfer|purchase|buy|order|refund|charge|withdraw|deposit|invest|sell|donate|tip)$/,
+    'money',
+  ],
+  [
+    /^(?:send|share|post|publish|email|mail|message|invite|forward|reply|notify|tweet|upload|submit|broadcast|call|dm|comment|respond|tell)$/,
+    'egress',
+  ],
+  [
+    /^(?:get|list|search|find|read|show|view|check|fetch|lookup|look|query|count|describe|download|browse|retrieve|calculate|compute|convert|compare|summarize|is|has|who|what|when|where|open|visit|ping|status|preview|validate|verify|recommend|rate)$/,
+    'read',
+  ],
+  [
+    /^(?:create|update|set|edit|add|append|write|schedule|reschedule|book|reserve|move|rename|change|modify|insert|save|put|make|register|assign|enable|disable|mark|copy|new|start|stop|run|execute|restore|reset|approve|sign|subscribe|unsubscribe|join|leave|accept|decline|follow|unfollow|like|pin|mute)$/,
+    'write',
+  ],
+]
+const MONEY_WORDS = /^(?:money|payment|transaction|transfer|payout|wire|funds|invoice|cash)s?$/
+
+/** What a tool does at worst: from its verb, then from what it speaks of and what it takes. */
+export function classOf(tool: OfferedTool): ToolClass {
+  const words = wordsOfName(tool.name)
+  const verb = verbOf(words)
+  const said = classOfVerb(verb) ?? 'write'
+  const parameters = parametersOf(tool)
+  if (said === 'read') return parameters.some((one) => kindOf(one) === 'url') ? 'egress' : 'read'
+  if (said === 'destructive') return said
+  const isMoney = words.some((word) => MONEY_WORDS.test(word))
+  if (isMoney || parameters.some((one) => kindOf(one) === 'account')) return 'money'
+  if (said === 'write') {
+    // It tells somebody outside of what it wrote.
+    const tells = /\b(?:sends?|emails?|notif\w+|invites?|shares?|posts?)\b/i.test(
+      tool.description ?? '',
+    )
+    const reaches = parameters.some((one) => ['email', 'url'].includes(kindOf(one) ?? ''))
+    return tells || reaches ? 'egress' : 'write'
+  }
+  return said
+}
+
+/** The verb of a name: its first word that is one, else its first. */
+export function verbOf(words: readonly string[]): string {
+  return words.find((word) => classOfVerb(word) !== undefined) ?? words[0] ?? ''
+}
+
+function classOfVerb(word: string): ToolClass | undefined {
+  return VERBS.find(([verbs]) => verbs.test(word))?.[1]
+}
+
+/** A draft of one tool's review. */
+export function proposeTool(tool: OfferedTool): ReviewedTool {
+  const toolClass = classOf(tool)
+  const parameters = parametersOf(tool)
+  const looksUp = isRead(tool)
+  const sinks = parameters.flatMap((one): Sink[] => {
+    const kind = kindOf(one, toolClass)
+    // A look-up reaches nothing by what it asks for, but for where it asks.
+    if (kind === undefined || (looksUp && kind !== 'url')) return []
+    return [{ path: one.isList ? `${one.name}[]` : one.name, kind }]
+  })
+  return { name: tool.name, class: toolClass, sinks, consequential: !looksUp }
+}
+
+/** Whether a tool only looks up. */
+export function isRead(tool: OfferedTool): boolean {
+  return classOfVerb(verbOf(wordsOfName(tool.name))) === 'read'
+}
+
+/** Whether a tool hands out what others wrote, as it stands: its answer has no fields that can be trusted. */
+export function isVerbatim(tool: OfferedTool): boolean {
+  const said = `${wordsOfName(tool.name).join(' ')}. ${firstSentence(tool.description)}`
+  const opens = /\b(?:read|open|fetch|download|browse|visit|get|cat)\b/i.test(said)
+  return opens && /\b(?:contents?|text|raw|web ?pages?|urls?|body)\b/i.test(said)
+}
+
+/**
+ * The fields of a tool's answers that callers of the server can write: parameters of tools that change
+ * the same kind of thing. An identifier parameter picks a thing and writes none.
+ */
+export function writableFields(tool: OfferedTool, all: readonly OfferedTool[]): readonly string[] {
+  const vocabulary = new Set(all.flatMap((one) => nounsOfName(one.name)))
+  const about = thingsOf(tool, vocabulary)
+  const writers = all.filter(
+    (one) => !isRead(one) && thingsOf(one, vocabulary).some((thing) => about.includes(thing)),
+  )
+  const names = writers.flatMap(parametersOf).filter((one) => !isIdentifier(one.name))
+  return [...new Set(names.map((one) => one.name))]
+}
+
+/** The things a tool is about: the nouns of its name, and those of its first sentence that any name has. */
+export function thingsOf(tool: OfferedTool, vocabulary: ReadonlySet<string>): string[] {
+  const spoken = wordsOfName(firstSentence(tool.description).replaceAll(/`[^`]*`/g, ' '))
+    .map(singular)
+    .filter((word) => vocabulary.has(word))
+  return [...new Set([...nounsOfName(tool.name), ...spoken])]
+}
+
+/** The words of a name that are no verb and no filler, in the singular. */
+export function nounsOfName(name: string): string[] {
+  const words = wordsOfName(name)
+  const verb = verbOf(words)
+  return words.filter((word) => word !== verb && !FILLER.test(word)).map(singular)
+}
+
+const FILLER =
+  /^(?:by|to|from|in|on|of|for|with|and|or|the|a|an|all|most|recent|current|my|day|unread|sent|received|draft|new|id|ids|info|information|details?|name|names|user|users|scheduled?|address|addresses|into|at|up|content|is|has)$/
+
+/** A rough singular. */
+export function singular(word: string): string {
+  if (/(?:ss|us|is)$/.test(word) || word.length < 4) return word
+  return word
+    .replace(/ies$/, 'y')
+    .replace(/(?<=[sxz]|ch|sh)es$/, '')
+    .replace(/s$/, '')
+}
+
+function firstSentence(text = ''): string {
+  return text.split(/(?<=\.)\s|\n/)[0] ?? ''
+}
+
+/** The parameters of a tool, from its input schema. */
+export function parametersOf({ inputSchema }: OfferedTool): readonly Parameter[] {
+  const properties = memberOf(inputSchema, 'properties')
+  if (properties === undefined) return []
+  return Object.entries(properties).flatMap(([name, schema]) =>
+    isObject(schema) ? [parameter(name, schema, inputSchema ?? {})] : [],
+  )
+}
+
+function parameter(name: string, schema: JsonObject, root: JsonObject): Parameter {
+  const alternatives = alternativesOf(schema, root)
+  const items = alternatives.flatMap((one) => (isObject(one['items']) ? [one['items']] : []))
+  const scalars = [...alternatives, ...items.flatMap((one) => alternativesOf(one, root))]
+  const { description } = schema
+  return {
+    name,
+    description: typeof description === 'string' ? description : '',
+    types: scalars.flatMap(({ type, format }) =>
+      [type, format].filter((one) => typeof one === 'string'),
+    ),
+    isList: alternatives.some(({ type }) => type === 'array'),
+    isChoice: scalars.some((one) => Array.isArray(one['enum']) || 'const' in one),
+  }
+}
+
+function alternativesOf(schema: JsonObject, root: JsonObject): JsonObject[] {
+  const { anyOf, oneOf, $ref } = schema
+  if (typeof $ref === 'string') {
+    const defs = memberOf(root, '$defs') ?? memberOf(root, 'definitions') ?? {}
+    const found = defs[$ref.split('/').at(-1) ?? '']
+    return isObject(found) ? [found] : [schema]
+  }
+  const several = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : undefined
+  if (several === undefined) return [schema]
+  return (several as readonly Json[]).filter(isObject).flatMap((one) => alternativesOf(one, root))
+}
+
+function memberOf(value: JsonObject | undefined, name: string): JsonObject | undefined {
+  const member = value?.[name]
+  return isObject(member) ? member : undefined
+}
+
+function isIdentifier(name: string): boolean {
+  return /(?:^|_)(?:id|ids|uuid|guid)$|[a-z](?:Id|Ids|ID)$/.test(name)
+}
+
+/**
+ * What a parameter reaches. The name and the schema decide; a description is prose, and only says that a
+ * plain name reaches somebody.
+ */
+export function kindOf(one: Parameter, toolClass?: ToolClass): SinkKind | undefined {
+  if (one.isChoice || one.types.every((type) => type === 'boolean' || type === 'null'))
+    return undefined
+  const words = wordsOfName(one.name)
+  const has = (pattern: RegExp): boolean => words.some((word) => pattern.test(word))
+  const isNumber = one.types.some((type) => type === 'number' || type === 'integer')
+  const isText = one.types.includes('string')
+  if (isNumber && has(/^(?:amount|price|total|sum|value|quantity|budget)$/)) return 'amount'
+  if (isIdentifier(one.name)) return 'id'
+  if (!isText) return undefined
+  const mail = /\be?-?mails?\b/i
+  if (has(/^e?mails?$/) || one.types.includes('email')) return 'email'
+  if (has(/^(?:recipients?|participants?|attendees?|invitees?|to|cc|bcc|guests?)$/))
+    return mail.test(one.description) ? 'email' : 'name'
+  if (has(/^(?:url|uri|link|href|webhook|website|endpoint)s?$/) || one.types.includes('uri'))
+    return 'url'
+  if (has(/^(?:iban|bic|accounts?)$/)) return 'account'
+  if (has(/^(?:path|paths|directory|folder)$/)) return 'path'
+  if (has(/^(?:password|passphrase|secret|pin|token|key|credentials?)$/)) return 'name'
+  // Whom or what a call that reaches out is about.
+  const reaches = toolClass !== undefined && toolClass !== 'read' && toolClass !== 'write'
+  if (
+    reaches &&
+    has(
+      /^(?:users?|users?name|channels?|members?|contacts?|payee|beneficiary|destination|target|group|room|hotel|restaurant|company|phone|repo|repository|account)$/,
+    )
+  )
+    return 'name'
+  return undefined
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
