@@ -53,6 +53,7 @@ export async function startServer(options: {
       const said = JSON.parse(line) as { event?: string; url?: string; code?: string }
       if (said.event === 'ready' && said.url !== undefined)
         resolve({ url: said.url, ...(said.code !== undefined && { code: said.code }) })
+      else errors.push(`${line}\n`)
     })
     void closed.then(() =>
       reject(new Error(`the server ended before it was ready:\n${errors.join('')}`)),
