@@ -103,7 +103,7 @@ export function isChosen(
   others: readonly AnswerRecord[],
   words: Words,
 ): 'named' | 'greatest' | undefined {
-  if (record.fields.some((field) => names(field, words))) return 'named'
+  if (record.fields.some((field) => isName(field, words))) return 'named'
   const is = words.superlatives.some((one) => isGreatest(record, others, one))
   return is ? 'greatest' : undefined
 }
@@ -111,7 +111,7 @@ export function isChosen(
 /** Longer values are no names: a text that holds many words holds the person's too. */
 const LONGEST_NAME = 80
 
-function names({ text, measure, key, kind }: Field, words: Words): boolean {
+function isName({ text, measure, key, kind }: Field, words: Words): boolean {
   // An amount that the person said; an identifier that they did not write out is no amount.
   if (measure !== undefined)
     return kind === 'text' && /amount|price|total|sum/i.test(key) && words.numbers.has(measure)

@@ -72,8 +72,18 @@ function wholeTexts(text: string): Decoding[] {
 }
 
 const NAMED: Readonly<Record<string, string>> = {
-  ...{ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ', commat: '@' },
-  ...{ period: '.', colon: ':', sol: '/', plus: '+', lowbar: '_' },
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+  nbsp: ' ',
+  commat: '@',
+  period: '.',
+  colon: ':',
+  sol: '/',
+  plus: '+',
+  lowbar: '_',
 }
 
 function character(whole: string, name: string): string {
@@ -98,7 +108,7 @@ export function decodedRun(run: string): Decoding[] {
   const found: Decoding[] = []
   if (/^(?:[0-9a-f]{2})+$/i.test(run)) push(found, 'hex', Buffer.from(run, 'hex'))
   // Words are no base64: it mixes cases, or holds digits.
-  if (/[A-Z0-9+/=_-]/.test(run.slice(1)) || /=$/.test(run)) {
+  if (/[A-Z0-9+/=_-]/.test(run.slice(1)) || run.endsWith('=')) {
     push(found, 'base64', Buffer.from(run.replaceAll('-', '+').replaceAll('_', '/'), 'base64'))
   }
   return found
@@ -129,7 +139,7 @@ export function readNumber(text: string): number | undefined {
     const decimals = /[.,](\d{1,6})$/.exec(text)?.[1]
     const grouped = text.replace(/\D/g, '')
     // `1,000` is a thousand; `1.000,5` and `1,000.5` have decimals after their last, different sign.
-    const signs = [...text.replace(/\d/g, '')]
+    const signs = Array.from(text.replace(/\d/g, ''))
     const last = signs.at(-1)
     const isDecimal =
       decimals !== undefined && (signs.length > 1 ? last !== signs[0] : decimals.length !== 3)

@@ -196,7 +196,10 @@ export function tracedSegment(
   const { id, principal, trust, systemFields, answers, step } = segment
   const { directed, echo, writable = [], verbatim = false, confidential, action } = answers
   const known = {
-    ...{ id, principal, trust, step },
+    id,
+    principal,
+    trust,
+    step,
     ...(directed !== undefined && { directed }),
     ...(echo !== undefined && { echo }),
     ...(confidential !== undefined && { confidential }),

@@ -104,7 +104,7 @@ function visit(
         keep({ path: place.path, key: place.key, text: key }, own, walk)
       visit(member, { path, key, list: place.list }, own, walk)
     }
-  } else if (value !== undefined && value !== null && typeof value !== 'boolean') {
+  } else if (typeof value === 'string' || typeof value === 'number') {
     const text = String(value)
     const measure = measureOf(value)
     keep(
@@ -160,11 +160,12 @@ function sameName(one: string, other: string): boolean {
 }
 
 /** Numbers, and times, which compare as numbers. */
-function measureOf(value: Json): number | undefined {
+function measureOf(value: string | number): number | undefined {
   if (typeof value === 'number') return value
-  if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}\S*)?$/.test(value)) return
-  const at = Date.parse(value.replace(' ', 'T'))
-  return Number.isNaN(at) ? undefined : at
+  const [, date, time = '00:00'] =
+    /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})\S*)?$/.exec(value) ?? []
+  // As digits, which are in the order of time; zones are not told apart.
+  return date === undefined ? undefined : Number(`${date}${time}`.replaceAll(/\D/g, ''))
 }
 
 function isObject(value: Json | undefined): value is JsonObject {

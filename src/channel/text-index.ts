@@ -339,7 +339,7 @@ function isWordLike(byte: number | undefined): boolean {
 }
 
 /** Signs that go on with a name, an address or a number: `doe@x.com` does not stand in `john.doe@x.com`. */
-const JOINS = new Set([...'.@-+%_'].map((sign) => sign.charCodeAt(0)))
+const JOINS = new Set(Buffer.from('.@-+%_'))
 const SLASH = 47
 
 function joins(byte: number | undefined, value: Buffer): boolean {
@@ -360,14 +360,17 @@ function closes(source: Buffer, last: number, value: Buffer): boolean {
   return after === SLASH || !(joins(after, value) && isWordLike(source[last + 1]))
 }
 
+/** Digits, and what stands between them. */
+function isPart(byte: number | undefined): boolean {
+  return byte !== undefined && /[\d.,' ]/.test(String.fromCharCode(byte))
+}
+
 function readNumberAt(
   source: Buffer,
   first: number,
   last: number,
   number: number,
 ): Manner | undefined {
-  const isPart = (byte: number | undefined): boolean =>
-    byte !== undefined && /[\d.,' ]/.test(String.fromCharCode(byte))
   let [from, to] = [first, last]
   while (last - from < 40 && isPart(source[from - 1])) from--
   while (to - first < 40 && isPart(source[to])) to++

@@ -52,7 +52,7 @@ for (const [name, value, want] of [
 }
 
 const address = 'mallory@evil.example'
-const points = [...address].map((character) => character.charCodeAt(0))
+const points = Array.from(address, (character) => character.charCodeAt(0))
 for (const [name, text] of [
   ['percent-encoding', encodeURIComponent(`to=${address}`)],
   ['double percent-encoding', encodeURIComponent(encodeURIComponent(address))],

@@ -13,7 +13,7 @@
 import type { Json, JsonObject } from '../base/canonical-json.ts'
 import { areInWords, isChosen, type Words, wordsOf } from './chosen.ts'
 import { decodings, skeletonOf } from './fold.ts'
-import { Shown, type Standing, type TracedSegment } from './shown.ts'
+import type { Shown, Standing, TracedSegment } from './shown.ts'
 import type { Hit, Manner } from './text-index.ts'
 
 /** Why a value is grounded, or why not. */
@@ -75,7 +75,6 @@ const IS_SMALL = /^\d{1,3}$/
 
 /** The confidential segments of which the arguments carry something away, however written or taken apart. */
 export function carried(shown: readonly Shown[], argumentsValue: JsonObject): readonly string[] {
-  const isConfidential = ({ confidential = false }: TracedSegment): boolean => confidential
   if (!shown.some(({ segments }) => [...segments].some(isConfidential))) return []
   const whole = leaves(argumentsValue)
     .slice(0, MAX_LEAVES)
@@ -93,6 +92,10 @@ export function carried(shown: readonly Shown[], argumentsValue: JsonObject): re
     }
   }
   return [...found].slice(0, MAX_SOURCES)
+}
+
+function isConfidential({ confidential = false }: TracedSegment): boolean {
+  return confidential
 }
 
 const MAX_PIECES = 400
