@@ -49,7 +49,8 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'client',
     'api',
   ],
-  cli: ['base', 'api', 'app', 'client', 'audit'],
+  // `sandbox check` and `run` concern this machine: no installation takes part.
+  cli: ['base', 'api', 'app', 'client', 'audit', 'sandbox'],
 }
 
 /** Files of another folder that a folder may import although its row lets it see only some of them. */

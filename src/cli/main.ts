@@ -8,6 +8,7 @@ import { addDelegationCommands } from './delegation-commands.ts'
 import { addLogCommands } from './log-commands.ts'
 import { addPeopleCommands } from './people-commands.ts'
 import { addRunCommands } from './run-commands.ts'
+import { addSandboxCommands } from './sandbox-commands.ts'
 import { addServeCommand } from './serve-command.ts'
 import { addServerCommands } from './server-commands.ts'
 import { EXIT, Refused, refused } from './terminal.ts'
@@ -30,6 +31,7 @@ addDelegationCommands(program)
 addConnectCommands(program)
 addRunCommands(program)
 addLogCommands(program)
+addSandboxCommands(program)
 const json = process.argv.includes('--json')
 for (const command of everyCommand(program)) {
   command.exitOverride().showHelpAfterError(`(\`${pathOf(command)} --help\` shows how)`)

@@ -21,7 +21,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { connect, type Socket } from 'node:net'
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ok, type Result } from '../base/result.ts'
 import type { Door } from './doors.ts'
@@ -263,15 +263,9 @@ function answerHeaders({ headers }: IncomingMessage): Record<string, string | st
   return kept
 }
 
-type Callback = (
-  error: null,
-  address: string | { address: string; family: number }[],
-  family?: number,
-) => void
-
-function pinned(address: string) {
-  const family = address.includes(':') ? 6 : 4
-  return (_host: string, options: { all?: boolean }, give: Callback): void =>
+function pinned(address: string): LookupFunction {
+  const family = isIP(address)
+  return (_host, options, give) =>
     options.all === true ? give(null, [{ address, family }]) : give(null, address, family)
 }
 

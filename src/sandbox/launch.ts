@@ -100,7 +100,7 @@ function descriptors(launch: Launch): StdioOptions {
 
 /** The number of bubblewrap's child, from its `--info-fd`; undefined if it ended before it had one. */
 async function numberTold(child: ChildProcess): Promise<number | undefined> {
-  const pipe = readable(child.stdio[NUMBER_FD])
+  const pipe = readable(child.stdio.at(NUMBER_FD))
   if (pipe === undefined) return undefined
   let text = ''
   for await (const chunk of pipe) text = (text + String(chunk)).slice(0, 4_096)
@@ -113,7 +113,7 @@ function readable(pipe: unknown): Readable | undefined {
 }
 
 function written(child: ChildProcess, fd: number): Writable | undefined {
-  const pipe = child.stdio[fd]
+  const pipe = child.stdio.at(fd)
   if (pipe === null || pipe === undefined || !('end' in pipe)) return undefined
   pipe.on('error', () => {})
   return pipe

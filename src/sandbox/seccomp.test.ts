@@ -62,6 +62,10 @@ const cases: [string, Parameters<typeof verdict>[1], number][] = [
     EPERM,
   ],
   ['TIOCLINUX', { number: 16, args: [0, 0x541c] }, EPERM],
+  ['prctl', { number: 157, args: [15] }, ALLOW],
+  ['a signal at the end of the parent, changed', { number: 157, args: [1, 0] }, EPERM],
+  ['memfd_create', { number: 319 }, ENOSYS],
+  ['fallocate', { number: 285 }, 0x0005005f],
   ['a call by its x32 number', { number: 0x40000000 + 101 }, KILL],
   ['a call of 32-bit x86', { arch: 0x40000003, number: 26 }, KILL],
 ]

@@ -15,6 +15,7 @@ const DENIED = {
   process_vm_readv: 310,
   process_vm_writev: 311,
   kcmp: 312,
+  pidfd_getfd: 438,
   // mounts and namespaces
   pivot_root: 155,
   chroot: 161,
@@ -79,10 +80,12 @@ const UNSUPPORTED = { fallocate: 285 }
 const CLONE = 56
 const SOCKET = 41
 const IOCTL = 16
+const PRCTL = 157
 
 const AUDIT_ARCH_X86_64 = 0xc000003e
 const X32_BIT = 0x40000000
 const NEW_NAMESPACES = 0x7e020000 // CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
+const PR_SET_PDEATHSIG = 1
 const [TIOCSTI, TIOCLINUX] = [0x5412, 0x541c]
 const [AF_INET, AF_INET6] = [2, 10]
 
@@ -134,6 +137,12 @@ const X64: readonly Instruction[] = [
   [LOAD, 0, 0, ARG1_AT],
   [EQUAL, 1, 0, TIOCSTI],
   [EQUAL, 0, 1, TIOCLINUX],
+  [RETURN, 0, 0, EPERM],
+  [LOAD, 0, 0, NUMBER_AT],
+  // The first process ends with its host, and stays so bound even if the program takes it over.
+  [EQUAL, 0, 3, PRCTL],
+  [LOAD, 0, 0, ARG0_AT],
+  [EQUAL, 0, 1, PR_SET_PDEATHSIG],
   [RETURN, 0, 0, EPERM],
   [RETURN, 0, 0, ALLOW],
 ]
