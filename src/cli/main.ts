@@ -9,6 +9,7 @@ import { addLogCommands } from './log-commands.ts'
 import { addPeopleCommands } from './people-commands.ts'
 import { addRunCommands } from './run-commands.ts'
 import { addSandboxCommands } from './sandbox-commands.ts'
+import { addSandboxedRun } from './sandboxed-run.ts'
 import { addServeCommand } from './serve-command.ts'
 import { addServerCommands } from './server-commands.ts'
 import { EXIT, Refused, refused } from './terminal.ts'
@@ -32,6 +33,7 @@ addConnectCommands(program)
 addRunCommands(program)
 addLogCommands(program)
 addSandboxCommands(program)
+addSandboxedRun(program)
 const json = process.argv.includes('--json')
 for (const command of everyCommand(program)) {
   command.exitOverride().showHelpAfterError(`(\`${pathOf(command)} --help\` shows how)`)

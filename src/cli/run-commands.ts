@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { existsSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import * as z from 'zod'
@@ -104,6 +105,9 @@ async function bridgeWindow(
   options: { readonly door?: string },
   command: Command,
 ): Promise<void> {
+  // In `behalf run` the bridge is outside, behind a port of the sandbox's loopback.
+  const port = process.env['BEHALF_BRIDGE_PORT']
+  if (port !== undefined) return await behindPort(Number(port))
   const { terminal } = contextOf(command)
   const leaving = new AbortController()
   const leave = (): void => leaving.abort()
@@ -134,4 +138,15 @@ async function bridgeWindow(
       { reason: served.value.ended, message },
     )
   }
+}
+
+/** Hands the client's streams to the bridge outside of the sandbox that this runs in. */
+async function behindPort(port: number): Promise<void> {
+  const socket = connect({ port, host: '127.0.0.1' })
+  process.stdin.pipe(socket).pipe(process.stdout)
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  socket.once('close', () => resolve())
+  socket.once('error', (cause) => reject(new Error('reaching the bridge', { cause })))
+  await promise
+  process.stdin.destroy()
 }

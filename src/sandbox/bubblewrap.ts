@@ -38,6 +38,8 @@ export interface JailRefusal {
 // What the dynamic linker and ordinary programs need, and none of the host's configuration.
 const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib64']
 const SYSTEM_FILES = ['/etc/ld.so.cache', '/etc/alternatives']
+// Whom to trust on the network: public, and needed by whatever speaks TLS through the proxy.
+const AUTHORITIES = ['/etc/ssl/certs', '/etc/pki/tls/certs', '/etc/pki/ca-trust/extracted']
 const PRLIMIT = '/usr/bin/prlimit'
 const HOW = 'install `bubblewrap` (Debian, Ubuntu, Fedora and Arch call the package so)'
 
@@ -120,7 +122,7 @@ async function wallsOf(
         : ['--ro-bind', path, path]),
     )
   }
-  for (const path of SYSTEM_FILES) walls.push('--ro-bind-try', path, path)
+  for (const path of [...SYSTEM_FILES, ...AUTHORITIES]) walls.push('--ro-bind-try', path, path)
   walls.push('--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys')
   // bubblewrap's /dev is a writable tmpfs half as large as the memory, with /dev/shm in it.
   walls.push('--dev', '/dev', '--remount-ro', '/dev')

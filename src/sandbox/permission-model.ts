@@ -14,7 +14,7 @@ import { mkdtemp, chown } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ok, refuse, type Result } from '../base/result.ts'
 import type { Plan } from './bubblewrap.ts'
-import { closedTo, identityFor } from './identity.ts'
+import { closedTo, type Identity, identityFor } from './identity.ts'
 import { kernelLayers } from './kernel-layers.ts'
 import type { Launch } from './launch.ts'
 import { hostMark, SCRATCH_PARENT, SCRATCH_PREFIX } from './leftovers.ts'
@@ -58,16 +58,17 @@ export async function permitted(
   const links = await confined(plan.mounts)
   if (!links.ok) return links
   const { program, bounds, mounts } = plan
-  const identity = await identityFor(mounts, plan.spec.label)
   const needed = [
     { real: env.nodePath, writable: false },
     { real: program.file, writable: false },
     ...mounts,
   ]
-  for (const { real, writable } of needed) {
-    const closed = await closedTo(real, writable, identity)
-    if (closed !== undefined) return refuse({ reason: 'mount_refused', message: closed })
-  }
+  const other = await identityFor(mounts, plan.spec.label)
+  // Another uid is a layer, not the tier: where a path is closed to it (a home of mode 0700) the program
+  // keeps ours, and the layers say so.
+  const identity = (await firstClosed(needed, other)) === undefined ? other : undefined
+  const closed = await firstClosed(needed, identity)
+  if (closed !== undefined) return refuse({ reason: 'mount_refused', message: closed })
   const scratch = await mkdtemp(join(SCRATCH_PARENT, `${SCRATCH_PREFIX}${hostMark()}-`))
   if (identity !== undefined) await chown(scratch, identity.uid, identity.gid)
   const read = new Set([program.code, program.file, scratch])
@@ -104,4 +105,16 @@ export async function permitted(
     ...(identity !== undefined && { identity }),
   }
   return ok({ launch, scratch })
+}
+
+/** The first of `paths` that a program could not reach as `identity`, and why. */
+async function firstClosed(
+  paths: readonly { readonly real: string; readonly writable: boolean }[],
+  identity: Identity | undefined,
+): Promise<string | undefined> {
+  for (const { real, writable } of paths) {
+    const closed = await closedTo(real, writable, identity)
+    if (closed !== undefined) return closed
+  }
+  return undefined
 }

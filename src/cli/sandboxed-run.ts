@@ -1,0 +1,243 @@
+/**
+ * `behalf run -- <command>`: a coding agent, or any program, in the sandbox with one folder to work in.
+ *
+ * Whatever the person has, the program has not: no home, no keys, no tokens, no environment, no network but
+ * the hosts that are named. Behind `behalf bridge` inside it answers the bridge outside, as an agent of its
+ * own; no identity and no token of it enters the sandbox either.
+ */
+
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { constants, homedir } from 'node:os'
+import { delimiter, join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { systemClock } from '../base/clock.ts'
+import { systemRandom } from '../base/random.ts'
+import { bridge } from '../client/bridge.ts'
+import type { Door } from '../sandbox/doors.ts'
+import type { Destination } from '../sandbox/egress.ts'
+import { sweep } from '../sandbox/leftovers.ts'
+import type { Exit } from '../sandbox/report.ts'
+import { sandboxed, type SandboxSpec } from '../sandbox/sandboxed.ts'
+import { homeFolder } from './context.ts'
+import { EXIT, examples, Refused } from './terminal.ts'
+import { listOf, secondsOf, UsageError, wholeNumber } from './usage.ts'
+
+interface RunOptions {
+  readonly folder: string
+  readonly readOnly?: string
+  readonly readWrite?: string
+  readonly allow?: string
+  readonly env?: string
+  readonly set?: readonly string[]
+  readonly connection?: string
+  readonly door?: string
+  readonly memory: string
+  readonly for?: string
+}
+
+// Where credentials of a person lie: no mount may show them, so none may be a whole home either.
+const PRIVATE =
+  '.ssh .aws .azure .config/gcloud .config/gh .gnupg .kube .docker .netrc .git-credentials .npmrc .pypirc .password-store .local/share/keyrings'.split(
+    ' ',
+  )
+const BRIDGE_PORT = 3129
+const ROOT = join(import.meta.dirname, '../..')
+// What `behalf bridge` inside is made of.
+const OURS = ['bin', 'src', 'node_modules', 'package.json']
+const MEBIBYTE = 1024 * 1024
+
+/** Adds the command. */
+export function addSandboxedRun(program: Command): void {
+  program
+    .command('run')
+    .summary('run a program in the sandbox, with a folder to work in and nothing else of yours')
+    .argument('<command...>', 'after --')
+    .option('--folder <folder>', 'where it works: it may read and write there', '.')
+    .option('--read-only <paths>', 'comma-separated paths that it may read')
+    .option(
+      '--read-write <paths>',
+      'comma-separated paths that it may write, a home of its own for one',
+    )
+    .option(
+      '--allow <hosts>',
+      'comma-separated hosts that it may reach: api.example.com, *.npmjs.org:443',
+    )
+    .option('--env <names>', 'comma-separated variables of yours that it is given')
+    .option('--set <name=value...>', 'variables that it is given')
+    .option(
+      '--connection <connection>',
+      'the connection (`behalf connect`) that `behalf bridge` inside serves',
+    )
+    .option('--door <socket>', 'the socket of the installation; by default bridge.sock in its home')
+    .option('--memory <MiB>', 'memory in total', '4096')
+    .option('--for <duration>', 'end it after: 45m, 8h')
+    .addHelpText(
+      'after',
+      examples(
+        'behalf run -- git log',
+        'behalf run --allow registry.npmjs.org -- npm install',
+        'behalf run --connection con_… --allow api.anthropic.com --env ANTHROPIC_API_KEY -- claude -p "fix the test"',
+      ),
+    )
+    .action(run)
+}
+
+async function run(command: readonly string[], options: RunOptions): Promise<void> {
+  sweep()
+  const spec = await specOf(command, options)
+  const started = await sandboxed(spec, {
+    clock: systemClock,
+    nodePath: process.execPath,
+    protectedPaths: [homeFolder(), ...PRIVATE.map((path) => join(homedir(), path))],
+  })
+  if (!started.ok) throw new Refused(started.error.reason, started.error.message)
+  const program = started.value
+  const { stdin, stdout, stderr, exit } = program
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => program.kill())
+  }
+  process.stdin.pipe(stdin)
+  stdout.pipe(process.stdout)
+  stderr.pipe(process.stderr)
+  const ended = await exit
+  process.stdin.destroy()
+  summary(ended).forEach(say)
+  process.exitCode = statusOf(ended)
+}
+
+async function specOf(
+  [named = '', ...args]: readonly string[],
+  options: RunOptions,
+): Promise<SandboxSpec> {
+  const folder = resolve(options.folder)
+  const repository = await repositoryIn(folder)
+  const bridged = options.connection !== undefined
+  const ours = bridged ? OURS.map((path) => join(ROOT, path)) : []
+  const readWrite = [folder, ...repository.readWrite, ...paths(options.readWrite)]
+  const readOnly = [...paths(options.readOnly), ...repository.readOnly]
+  return {
+    command: found(named, folder),
+    args,
+    cwd: folder,
+    // What is shown as part of something else need not be shown twice.
+    readOnly: [...readOnly, ...ours.filter((path) => !path.startsWith(`${folder}/`))],
+    readWrite,
+    environment: environmentOf(options, bridged),
+    limits: {
+      memoryBytes: wholeNumber(options.memory, 'memory in MiB') * MEBIBYTE,
+      processes: 1_024,
+      scratchBytes: 1_024 * MEBIBYTE,
+      diskBytes: 16 * 1_024 * MEBIBYTE,
+      ...(options.for !== undefined && { wallMilliseconds: secondsOf(options.for) * 1_000 }),
+    },
+    tier: 'T1',
+    egress: listOf(options.allow ?? '').map(destinationOf),
+    doors: bridged ? [bridgeDoor(options.connection, options.door)] : [],
+  }
+}
+
+/**
+ * What a repository keeps that would later run as the person, or speak for them: shown, not to be changed.
+ * `.git` is a mount of its own, so that it cannot be moved away from under the two.
+ */
+async function repositoryIn(folder: string): Promise<{ readOnly: string[]; readWrite: string[] }> {
+  const git = join(folder, '.git')
+  if (!existsSync(git) || !statSync(git).isDirectory()) return { readOnly: [], readWrite: [] }
+  const [config, hooks] = [join(git, 'config'), join(git, 'hooks')]
+  await mkdir(hooks, { recursive: true })
+  if (!existsSync(config)) return { readOnly: [hooks], readWrite: [git] }
+  if (/:\/\/[^\s/@]+@|extraheader|\bhelper\s*=\s*store/i.test(readFileSync(config, 'utf8'))) {
+    throw new Refused(
+      'credential_in_folder',
+      `\`${config}\` holds a credential, which the program would read: move it to a credential helper first`,
+    )
+  }
+  return { readOnly: [config, hooks], readWrite: [git] }
+}
+
+/** A program by path, or by name on the person's PATH. */
+function found(named: string, folder: string): string {
+  if (named === 'node') return named
+  if (named.includes('/')) return resolve(folder, named)
+  const places = (process.env['PATH'] ?? '').split(delimiter)
+  const place = places.find((each) => each.startsWith('/') && existsSync(join(each, named)))
+  if (place === undefined) throw new UsageError(`expected a program on PATH, got \`${named}\``)
+  return join(place, named)
+}
+
+function environmentOf(options: RunOptions, bridged: boolean): Record<string, string> {
+  const environment: Record<string, string> = {
+    PATH: '/usr/local/bin:/usr/bin:/bin',
+    HOME: '/tmp',
+    LANG: 'C.UTF-8',
+    ...(bridged && { BEHALF_BRIDGE_PORT: String(BRIDGE_PORT) }),
+  }
+  for (const name of listOf(options.env ?? '')) {
+    const value = process.env[name]
+    if (value === undefined) throw new UsageError(`expected a variable \`${name}\` to pass on`)
+    environment[name] = value
+  }
+  for (const pair of options.set ?? []) {
+    const [, name, value] = /^([A-Za-z_]\w*)=(.*)$/s.exec(pair) ?? []
+    if (name === undefined || value === undefined)
+      throw new UsageError(`expected --set name=value, got \`${pair}\``)
+    environment[name] = value
+  }
+  const own = Object.keys(environment).find(
+    (name) => name.startsWith('BEHALF_') && name !== 'BEHALF_BRIDGE_PORT',
+  )
+  if (own !== undefined) throw new UsageError(`\`${own}\` is not to be passed on`)
+  return environment
+}
+
+/** `host` or `host:port`. */
+function destinationOf(text: string): Destination {
+  const [, host, port] = /^(.+?)(?::(\d+))?$/.exec(text) ?? []
+  if (host === undefined) throw new UsageError(`expected a host, got \`${text}\``)
+  return { host, ...(port !== undefined && { ports: [Number(port)] }) }
+}
+
+/** Each connection is a window of its own, served here outside: its keys never enter. */
+function bridgeDoor(connection = '', door = join(homeFolder(), 'bridge.sock')): Door {
+  return {
+    port: BRIDGE_PORT,
+    serve: (socket) => {
+      const leaving = new AbortController()
+      socket.once('close', () => leaving.abort())
+      void bridge(
+        { door, connection, signal: leaving.signal },
+        { input: socket, output: socket },
+        { clock: systemClock, random: systemRandom, say },
+      )
+        .then((served) =>
+          say(served.ok ? 'a window was closed' : `refused: ${served.error.reason}`),
+        )
+        .catch((fault: Error) => say(fault.message))
+        .finally(() => socket.destroy())
+    },
+  }
+}
+
+function say(line: string): void {
+  process.stderr.write(`behalf: ${line}\n`)
+}
+
+function paths(text: string | undefined): string[] {
+  return listOf(text ?? '').map((path) => resolve(path))
+}
+
+function summary({ ended, denied, used }: Exit): string[] {
+  const reached = ended === 'itself' || ended === 'killed' ? [] : [`ended by its limit: ${ended}`]
+  const refused = denied.map(({ what, detail, times }) => `denied ${what}: ${detail} (${times}×)`)
+  const { sentBytes, receivedBytes } = used.egress
+  const network =
+    sentBytes + receivedBytes === 0 ? [] : [`sent ${sentBytes} bytes, received ${receivedBytes}`]
+  return [...reached, ...refused, ...network]
+}
+
+function statusOf({ code, signal }: Exit): number {
+  if (code !== null) return code
+  const numbers: Readonly<Record<string, number>> = constants.signals
+  return signal === null ? EXIT.fault : 128 + (numbers[signal] ?? 0)
+}
