@@ -1,4 +1,4 @@
-/** MCP servers under review, and policy sets. Rows of the table in `operations.ts`. */
+/** MCP servers under review. Rows of the table in `operations.ts`. */
 
 import * as z from 'zod'
 import { done, id, jsonObject, nothing, operation, slug } from './operation.ts'
@@ -109,24 +109,4 @@ export const setCredential = operation({
   summary: 'Keep a sealed upstream credential that agents never see.',
   input: id.extend({ name: slug, value: z.string().min(1).max(16_384) }),
   output: done,
-})
-
-export const activatePolicies = operation({
-  id: 'policy.activate',
-  asker: 'person',
-  method: 'POST',
-  path: '/policies',
-  summary: 'Validate and activate policy sets; sets that are left out stay.',
-  input: z.strictObject({ sets: z.record(z.string(), z.string().max(1_000_000)) }),
-  output: z.object({ version: z.string() }),
-})
-
-export const showPolicies = operation({
-  id: 'policy.show',
-  asker: 'person',
-  method: 'GET',
-  path: '/policies',
-  summary: 'The policies in force.',
-  input: nothing,
-  output: z.object({ version: z.string(), sets: z.record(z.string(), z.string()) }),
 })

@@ -82,7 +82,7 @@ export async function compose(ground: Ground): Promise<Composed> {
   const vault = openVault({ random, clock })
   const logWriter = new LogWriter({ store })
   const trustDomain = must(parseTrustDomain(configuration.trustDomain))
-  await activateDefaults({ store, clock })
+  await activateDefaults({ store, clock, random, keyring })
   const logKey = keyring.active('log')
   const logSigner = await noteSigner(logKey, configuration.logOrigin ?? `${trustDomain}/log`)
 
@@ -91,7 +91,7 @@ export async function compose(ground: Ground): Promise<Composed> {
   const isFresh = (): boolean =>
     feed !== undefined &&
     clock.nowMilliseconds() - feed.freshAsOfMilliseconds() < FRESH_MILLISECONDS
-  const facts = new FactsCache({ store, clock, isFresh })
+  const facts = new FactsCache({ store, clock, keyring, isFresh })
   const caughtUpTo = (): number => feed?.caughtUpTo() ?? 0
   const servers = new ServersCache({ store, keyring, isFresh, caughtUpTo })
   const workload = { store, clock, random, keyring, trustDomain, diagnostics }

@@ -19,6 +19,8 @@ const STATUS: Readonly<Record<string, number>> = {
   bad_code: 401,
   not_permitted: 403,
   not_entitled: 403,
+  own_proposal: 403,
+  review_required: 403,
   step_up_required: 403,
   json_too_large: 413,
 }
@@ -34,7 +36,11 @@ function statusOf(reason: string): number {
 
 /** The answer for a refusal. `message` is public by convention: what was expected, never a secret. */
 export function problem(
-  refusal: Refusal & { readonly headers?: HttpAnswer['headers'] },
+  refusal: Refusal & {
+    readonly headers?: HttpAnswer['headers']
+    /** Everything that is wrong, where there may be more than one thing (RFC 9457 §3.2). */
+    readonly problems?: readonly string[]
+  },
 ): HttpAnswer {
   const status = statusOf(refusal.reason)
   const body = {
@@ -43,6 +49,7 @@ export function problem(
     status,
     detail: refusal.message ?? refusal.reason.replaceAll('_', ' '),
     reason: refusal.reason,
+    ...(refusal.problems !== undefined && { problems: refusal.problems.slice(0, 100) }),
   }
   const challenge = status === 401 ? { 'www-authenticate': 'Bearer' } : {}
   return {

@@ -24,6 +24,7 @@ import { connectionHandlers } from './operations/connections.ts'
 import { delegationHandlers } from './operations/delegations.ts'
 import { logHandlers } from './operations/log.ts'
 import { peopleHandlers } from './operations/people.ts'
+import { policyHandlers } from './operations/policies.ts'
 import { serverHandlers } from './operations/servers.ts'
 import { problem } from './problems.ts'
 import { version } from './version.ts'
@@ -68,6 +69,7 @@ export function routes(env: Installation): Route[] {
         ...peopleHandlers,
         ...agentHandlers,
         ...serverHandlers,
+        ...policyHandlers,
         ...delegationHandlers,
         ...connectionHandlers,
         ...logHandlers,

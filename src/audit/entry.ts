@@ -17,7 +17,7 @@
 import * as z from 'zod'
 import { canonicalJson, type Json } from '../base/canonical-json.ts'
 
-/** Something whose state decisions depend on: `dlg_…`, `per_…`, `grp_…`, `agt_<uuid>`, `srv_…`, `con_…`, `archetype:<name>`, `policy`, `jti:<token>`, `keyring`. */
+/** Something whose state decisions depend on: `dlg_…`, `per_…`, `grp_…`, `agt_<uuid>`, `srv_…`, `con_…`, `archetype:<name>`, `pol_…`, `policy`, `jti:<token>`, `keyring`. */
 export type Subject = string
 
 const subject = z.string().min(1).max(300)
@@ -233,7 +233,42 @@ export const entrySchema = z.discriminatedUnion('kind', [
     reason: z.string().max(80),
   }),
   // policy and registry
-  kind('policy_activated', { version: z.string().max(80), sets: z.record(z.string(), digest) }),
+  kind('policy_proposed', {
+    policy: subject,
+    version: z.string().max(80),
+    sets: z.record(z.string(), digest),
+    tests: digest,
+    summary: text,
+    /** The version in force that it is to replace. */
+    base: z.string().max(80).optional(),
+  }),
+  kind('policy_dry_run', {
+    policy: subject,
+    base: z.string().max(80),
+    /** Digest of the report that is kept with the version. */
+    report: digest,
+    calls: z.int(),
+    unreplayable: z.int(),
+    flips: z.int(),
+    loosened: z.int(),
+  }),
+  kind('policy_reviewed', {
+    policy: subject,
+    decision: z.enum(['accepted', 'refused']),
+    report: digest.optional(),
+    reason: text.optional(),
+  }),
+  kind('policy_activated', {
+    version: z.string().max(80),
+    sets: z.record(z.string(), digest),
+    policy: subject.optional(),
+    /** By what right: a second person's review, or an exception that is named. */
+    mode: z.enum(['default', 'first', 'dual', 'single_operator', 'narrowing_rollback']).optional(),
+    /** The author and the reviewer. */
+    authorizedBy: z.array(subject).max(4).optional(),
+    previous: z.string().max(80).optional(),
+  }),
+  kind('policy_mode_set', { mode: z.enum(['dual', 'single_operator']) }),
   kind('server_registered', { server: subject, name: z.string().max(128), transport: sealed }),
   kind('server_reviewed', {
     server: subject,

@@ -76,6 +76,20 @@ export async function callsWithoutOutcome(
   return entries.filter((e): e is PlacedEntry<EntryOf<'call_intended'>> => isIntended(e.entry))
 }
 
+/** The last calls that were decided, admitted or refused, the latest first, at most `limit`. */
+export async function lastDecidedCalls(
+  db: Db,
+  limit: number,
+): Promise<PlacedEntry<EntryOf<'call_intended'> | EntryOf<'call_refused'>>[]> {
+  const entries = placed(
+    await sql<Row>`
+      select index, entry from log_entry
+      where kind in ('call_intended', 'call_refused')
+      order by index desc limit ${limit}`.execute(db),
+  )
+  return entries.filter((e): e is PlacedEntry<EntryOf<'call_intended'>> => isDecided(e.entry))
+}
+
 interface Row {
   index: number
   entry: Buffer
@@ -87,4 +101,8 @@ function placed(result: { readonly rows: readonly Row[] }): PlacedEntry[] {
 
 function isIntended(entry: Entry): boolean {
   return entry.kind === 'call_intended'
+}
+
+function isDecided({ kind }: Entry): boolean {
+  return kind === 'call_intended' || kind === 'call_refused'
 }

@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts'
 import { type Facts, loadFacts } from '../decision/load-facts.ts'
 import type { PolicySets } from '../decision/policy-set.ts'
 import { loadTree, type Tree } from '../delegation/standing.ts'
+import type { Keyring } from '../keys/keyring.ts'
 import { currentPoliciesIn } from '../policy/current.ts'
 import { logSize } from '../store/changes.ts'
 import type { Store } from '../store/store.ts'
@@ -27,6 +28,7 @@ export interface KnownFacts {
 
 interface Env {
   readonly store: Store
+  readonly keyring: Keyring
   readonly clock: Clock
   /** Whether the change feed is up to date, so that what is cached may be trusted to refuse and permit. */
   readonly isFresh: () => boolean
@@ -70,7 +72,7 @@ export class FactsCache {
       const tree = await loadTree(tx, caller.delegation)
       if (tree === undefined) throw new Error('expected the delegation of a token of ours to exist')
       const facts = await loadFacts(tx, { tree, agents: caller.agents })
-      const policies = await currentPoliciesIn(tx)
+      const policies = await currentPoliciesIn(tx, this.#env)
       return { facts, tree, policies, readAt, cached: false }
     })
     this.#keep(keyOf(caller), { ...known, cached: true })

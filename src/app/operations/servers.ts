@@ -1,11 +1,7 @@
-/** MCP servers and policies: the operations of `api/servers.ts`. */
+/** MCP servers: the operations of `api/servers.ts`. */
 
 import type { Output } from '../../api/operations.ts'
 import { ok, refuse } from '../../base/result.ts'
-import { SET_NAMES } from '../../decision/policy-set.ts'
-import { personActor } from '../../people/session.ts'
-import { activatePolicies } from '../../policy/activate.ts'
-import { currentSources } from '../../policy/current.ts'
 import { setCredential } from '../../registry/credential.ts'
 import { observeListing } from '../../registry/observe.ts'
 import { registerServer, withdrawServer } from '../../registry/register.ts'
@@ -24,8 +20,6 @@ export const serverHandlers: Pick<
   | 'reviewServer'
   | 'withdrawServer'
   | 'setCredential'
-  | 'activatePolicies'
-  | 'showPolicies'
 > = {
   registerServer: {
     run: async (input, session, env) => {
@@ -98,25 +92,6 @@ export const serverHandlers: Pick<
       const server = await env.store.snapshot((tx) => loadServer(tx, id, env))
       if (server !== undefined) await env.upstreams.drop(server.id)
       return done(kept)
-    },
-  },
-  activatePolicies: {
-    run: async ({ sets }, session, env) => {
-      const unknown = Object.keys(sets).find((name) => !SET_NAMES.some((set) => set === name))
-      if (unknown !== undefined) {
-        return refuse({
-          reason: 'invalid_policies',
-          message: `expected one of ${SET_NAMES.join(', ')}, got \`${unknown}\``,
-        })
-      }
-      const activated = await activatePolicies(sets, personActor(session), env)
-      return activated.ok ? ok({ version: activated.value.version }) : activated
-    },
-  },
-  showPolicies: {
-    run: async (_input, _session, env) => {
-      const { version, sets } = await env.store.snapshot(currentSources)
-      return ok({ version, sets: { ...sets } })
     },
   },
 }
