@@ -66,7 +66,6 @@ export const subDelegate = operation({
     archetype: slug,
     agent: reference.optional(),
     details: z.array(jsonObject).min(1).max(50),
-    stages: z.array(slug).max(50).optional(),
     expiresIn: seconds.min(1).max(31_536_000),
   }),
   output: delegation.extend({ signed: z.string() }),

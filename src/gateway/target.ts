@@ -89,7 +89,10 @@ export function resourceFacts(server: Server, uri: string): ResourceFacts {
 }
 
 function resourceTarget(server: Server, uri: string): Target {
-  const definition = resourceDefinition(server, uri)
+  // A completion names the template itself, where a read names a resource of it.
+  const definition =
+    resourceDefinition(server, uri) ??
+    server.definitions.get(definitionKey('resource_template', uri))
   return {
     resource: resourceFacts(server, uri),
     systemFields: [],
