@@ -5,7 +5,8 @@
  *   `$ command`   runs in a shell, with `behalf` on PATH and the server's address in BEHALF_URL
  *   `! 2`         the exit status it must have, 0 when absent
  *   `= name path` keeps a member of its JSON output as `{name}` for later lines
- *   other lines   its output (standard output, then standard error), whole; `…` stands for anything
+ *   other lines   its output (standard output, then standard error), whole but for blank lines; `…`
+ *                 stands for anything
  */
 
 import { spawn } from 'node:child_process'
@@ -64,7 +65,7 @@ export interface Ran {
   readonly output: string
 }
 
-/** Runs a command in a shell; at most `seconds`. */
+/** Runs a command in a shell, in the folder that is HOME; at most `seconds`. */
 export async function runCommand(
   command: string,
   environment: Readonly<Record<string, string>>,
@@ -72,6 +73,7 @@ export async function runCommand(
 ): Promise<Ran> {
   const child = spawn('/bin/sh', ['-c', command], {
     env: environment,
+    ...(environment['HOME'] !== undefined && { cwd: environment['HOME'] }),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const out: Buffer[] = []
@@ -101,7 +103,7 @@ export function matches(
     .split('…')
     .map((part) => RegExp.escape(part))
     .join('[^]*?')
-  return new RegExp(`^${source}\\n?$`).test(output)
+  return new RegExp(`^${source}\\n?$`).test(output.replaceAll(/\n{2,}/g, '\n'))
 }
 
 /** The member at a dotted path of a JSON text. */
