@@ -68,7 +68,15 @@ export interface ResourceFacts {
 export interface ValueProvenance {
   readonly path: string
   readonly grounded: boolean
+  /** Where it stands; empty or absent when nowhere. */
+  readonly from?: readonly string[]
 }
+
+/**
+ * How much an agent decides without asking: it asks at every consequential call, at doubt about any value
+ * (amounts too), at doubt about where a call reaches, or never within what the intent says.
+ */
+export type Agency = 'always' | 'strict' | 'doubt' | 'never'
 
 /** A yes by a person to exactly this call, found but not yet consumed. */
 export interface ApprovalFacts {
@@ -92,4 +100,8 @@ export interface CallContext {
   /** What `covers` of the delegation's intent answered. */
   readonly intent: Coverage
   readonly approval?: ApprovalFacts
+  /** What the owners of the archetypes set for calls of this class; by default `doubt`, for writes `never`. */
+  readonly agency?: Agency
+  /** Whether the arguments carry something of a confidential segment. */
+  readonly confidential?: boolean
 }

@@ -56,6 +56,7 @@ const OPERATIONS: typeof METHODS = {
   ...all(['policy.propose', 'policy.dry-run', 'policy.review'], 'Installation', 'manage'),
   ...all(['policy.rollback', 'policy.mode', 'key.rotate'], 'Installation', 'manage'),
   ...all(['policy.history', 'policy.version'], 'Installation', 'look'),
+  ...all(['policy.simulate', 'policy.reach', 'policy.search'], 'Installation', 'audit'),
   ...all(['log.entries', 'log.receipt', 'log.cosign'], 'Installation', 'audit'),
   ...all(['log.story'], 'Delegation', 'audit'),
   ...all(['agent.create', 'delegation.create', 'connection.create'], 'Installation', 'begin'),
@@ -117,6 +118,14 @@ type Call = {
   sinks: Set<String>,
   ungrounded: Set<String>,
   hosts: Set<String>,
+  // Links and names among the ungrounded that stand nowhere at all: made up, or put together.
+  unseen: Set<String>,
+  // Whether an amount stands in nothing trusted.
+  amountUngrounded: Bool,
+  // Whether the arguments carry something of a confidential segment.
+  confidential: Bool,
+  // What the archetypes' owners set for tools of this class: "always", "strict", "doubt" or "never" ask.
+  agency: String,
   // The greatest amount at a declared sink, without its sign.
   amount?: decimal,
   intent: {
@@ -181,3 +190,7 @@ export function actionGroup(action: string, resourceType: string): string | unde
 export const OPERATION_NAMES: readonly string[] = Object.keys(OPERATIONS)
 /** Every MCP method that policy knows. */
 export const METHOD_NAMES: readonly string[] = Object.keys(METHODS)
+/** The group that each action and operation is in. */
+export const ACTION_GROUPS: ReadonlyMap<string, string> = new Map(
+  [...Object.entries(METHODS), ...Object.entries(OPERATIONS)].map(([id, { group }]) => [id, group]),
+)

@@ -109,10 +109,24 @@ const VALUES: readonly (readonly [
 for (const [name, declared, argumentsValue, grounded, want] of VALUES) {
   test(name, () => {
     const provenance = grounded.map((path) => ({ path, grounded: true }))
-    const value = { ungrounded: [], hosts: [], ...want }
+    const links = declared.some(({ kind }) => kind === 'url') ? (want.ungrounded ?? []) : []
+    const value = { ungrounded: [], unseen: links, amountUngrounded: false, hosts: [], ...want }
     assert.deepEqual(sinkFacts(declared, argumentsValue, provenance), { ok: true, value })
   })
 }
+
+test('a link that stands somewhere is ungrounded, one that stands nowhere is unseen too', () => {
+  const declared = [{ path: 'url', kind: 'url' }] as const
+  const url = 'https://a.example/'
+  for (const [from, unseen] of [
+    [['seg_1'], []],
+    [[], [url]],
+  ]) {
+    const facts = sinkFacts(declared, { url }, [{ path: 'url', grounded: false, from: from ?? [] }])
+    assert(facts.ok)
+    assert.deepEqual([facts.value.ungrounded, facts.value.unseen], [[url], unseen])
+  }
+})
 
 test('one ungrounded element makes its list ungrounded', () => {
   const provenance = [
@@ -148,7 +162,8 @@ for (const [argumentsValue, want] of AMOUNTS) {
       assert.deepEqual(facts, { ok: false, error: { reason: 'facts_refused', message } })
       return
     }
-    const value = { sinks: [], ungrounded: [], hosts: [] }
+    const amountUngrounded = want !== undefined
+    const value = { sinks: [], ungrounded: [], unseen: [], amountUngrounded, hosts: [] }
     const expected = want === undefined ? value : { ...value, amount: parseDecimal(want) }
     assert.deepEqual(facts, { ok: true, value: expected })
   })

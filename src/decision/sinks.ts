@@ -18,10 +18,22 @@ export interface SinkFacts {
   readonly sinks: readonly string[]
   /** Those that were not found in anything trusted. */
   readonly ungrounded: readonly string[]
+  /** Links and names among them that stand nowhere: made up, or put together. */
+  readonly unseen: readonly string[]
+  /** Whether an amount stands in nothing trusted. */
+  readonly amountUngrounded: boolean
   /** Hosts of URLs and domains of mail addresses, in lower case. */
   readonly hosts: readonly string[]
   /** The greatest amount, without its sign: minus 5,000 is no small amount. */
   readonly amount?: Extension
+}
+
+const NOTHING: SinkFacts = {
+  sinks: [],
+  ungrounded: [],
+  unseen: [],
+  amountUngrounded: false,
+  hosts: [],
 }
 
 /** Beyond this a call is refused: nobody can judge what it reaches. */
@@ -33,13 +45,16 @@ export function sinkFacts(
   argumentsValue: JsonObject,
   provenance: readonly ValueProvenance[],
 ): Result<SinkFacts, { reason: 'facts_refused'; message: string }> {
-  if (declared.length === 0) return ok({ sinks: [], ungrounded: [], hosts: [] })
+  if (declared.length === 0) return ok(NOTHING)
   const leaves = leavesAtSinks(declared, argumentsValue)
   if (leaves.length > MAX_SINK_VALUES) return refused('expected fewer values at declared sinks')
   const grounded = groundedPaths(provenance)
+  const seen = seenPaths(provenance)
+  let amountUngrounded = false
   const facts = {
     sinks: new Set<string>(),
     ungrounded: new Set<string>(),
+    unseen: new Set<string>(),
     hosts: new Set<string>(),
   }
   let amount: Extension | undefined
@@ -47,17 +62,26 @@ export function sinkFacts(
     if (kind === 'amount') {
       const magnitude = magnitudeOf(text)
       if (magnitude === undefined) return refused(`expected an exact amount at \`${path}\``)
+      if (grounded.get(path) !== true) amountUngrounded = true
       if (amount === undefined || magnitude.amount > amount.amount) amount = magnitude
       continue
     }
     facts.sinks.add(text)
     if (grounded.get(path) !== true) facts.ungrounded.add(text)
+    if (
+      (kind === 'url' || kind === 'name') &&
+      grounded.get(path) !== true &&
+      seen.get(path) !== true
+    )
+      facts.unseen.add(text)
     for (const host of hostsOf(text, kind)) facts.hosts.add(host)
   }
-  const { sinks, ungrounded, hosts } = facts
+  const { sinks, ungrounded, unseen, hosts } = facts
   return ok({
     sinks: [...sinks],
     ungrounded: [...ungrounded],
+    unseen: [...unseen],
+    amountUngrounded,
     hosts: [...hosts],
     ...(amount === undefined ? {} : { amount }),
   })
@@ -104,6 +128,15 @@ function groundedPaths(provenance: readonly ValueProvenance[]): Map<string, bool
   const paths = new Map<string, boolean>()
   for (const { path, grounded } of provenance) {
     paths.set(path, grounded && (paths.get(path) ?? true))
+  }
+  return paths
+}
+
+/** A path was seen when every value that was looked up there stands somewhere. */
+function seenPaths(provenance: readonly ValueProvenance[]): Map<string, boolean> {
+  const paths = new Map<string, boolean>()
+  for (const { path, from = [] } of provenance) {
+    paths.set(path, from.length > 0 && (paths.get(path) ?? true))
   }
   return paths
 }

@@ -9,7 +9,7 @@
 import type { JsonObject } from '../base/canonical-json.ts'
 import { type Found, samePath, valuesAt } from './argument-path.ts'
 import { argumentsKey, type Condition, type McpCallDetail } from './intent.ts'
-import { meets } from './predicate.ts'
+import { isOpen, meets } from './predicate.ts'
 
 /** One MCP request as an intent sees it. */
 export interface CallFacts {
@@ -113,6 +113,7 @@ function firstUnmet(
 ): string | undefined {
   for (const [path, condition] of Object.entries(conditions)) {
     const found = valuesAt(call.arguments, path)
+    if (found.kind !== 'mismatch' && isOpen(condition)) continue
     // An absent argument meets nothing: the server's own default takes its place, and that may be all.
     if (found.kind !== 'values' || !meets(found.values, condition)) return path
   }

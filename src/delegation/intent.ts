@@ -45,6 +45,7 @@ const host = z
  * - `min`, `max`: an amount (a number, or plain decimal text) within bounds.
  * - `sum`: an amount of at least 0; all calls under the delegation together stay within it.
  * - `host`: an http(s) URL of exactly this host.
+ * - `any`: whatever it is, or nothing: where the call reaches is left to provenance and policy.
  * - `pattern`: literal text in which `*` stands for one or more of a few harmless characters.
  */
 const condition = z
@@ -58,6 +59,7 @@ const condition = z
     max: z.number().exactOptional(),
     sum: z.number().nonnegative().exactOptional(),
     host: host.exactOptional(),
+    any: z.literal(true).exactOptional(),
     pattern: text.refine(isPattern, 'expected a pattern of at most 16 `*`').exactOptional(),
   })
   .refine((value) => Object.keys(value).length > 0, 'expected at least one predicate')

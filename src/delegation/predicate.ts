@@ -33,6 +33,8 @@ export function holds(value: Json, predicate: Predicate): boolean {
       return (amountOf(value) ?? -1) >= 0 && (amountOf(value) ?? Infinity) <= predicate.operand
     case 'host':
       return typeof value === 'string' && hostOf(value) === predicate.operand
+    case 'any':
+      return true
     case 'pattern':
       return typeof value === 'string' && matches(predicate.operand, value)
     default:
@@ -48,6 +50,11 @@ export function amountOf(value: Json): number | undefined {
   return typeof amount === 'number' && Number.isFinite(amount) ? amount : undefined
 }
 
+/** Whether a condition limits nothing: then an absent argument and an empty list meet it too. */
+export function isOpen(condition: Condition): boolean {
+  return predicates(condition).every(({ name }) => name === 'any')
+}
+
 /** Whether whatever meets `below` meets `above`. */
 export function containsCondition(above: Condition, below: Condition): boolean {
   return predicates(above).every((wanted) =>
@@ -56,6 +63,7 @@ export function containsCondition(above: Condition, below: Condition): boolean {
 }
 
 function implies(given: Predicate, wanted: Predicate): boolean {
+  if (wanted.name === 'any') return true
   switch (given.name) {
     case 'equals':
       return allow([given.operand], wanted)
@@ -73,6 +81,8 @@ function implies(given: Predicate, wanted: Predicate): boolean {
       return (wanted.name === 'sum' || wanted.name === 'max') && given.operand <= wanted.operand
     case 'host':
       return wanted.name === 'host' && given.operand === wanted.operand
+    case 'any':
+      return false
     case 'pattern':
       return wanted.name === 'pattern' && containsPattern(wanted.operand, given.operand)
     default:

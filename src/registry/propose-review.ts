@@ -81,8 +81,7 @@ export function classOf(tool: OfferedTool): ToolClass {
   const verb = verbOf(words)
   const said = classOfVerb(verb) ?? 'write'
   const parameters = parametersOf(tool)
-  if (said === 'read') return parameters.some((one) => kindOf(one) === 'url') ? 'egress' : 'read'
-  if (said === 'destructive') return said
+  if (said === 'read' || said === 'destructive') return said
   const isMoney = words.some((word) => MONEY_WORDS.test(word))
   if (isMoney || parameters.some((one) => kindOf(one) === 'account')) return 'money'
   if (said === 'write') {
@@ -90,7 +89,7 @@ export function classOf(tool: OfferedTool): ToolClass {
     const tells = /\b(?:sends?|emails?|notif\w+|invites?|shares?|posts?)\b/i.test(
       tool.description ?? '',
     )
-    const reaches = parameters.some((one) => ['email', 'url'].includes(kindOf(one) ?? ''))
+    const reaches = parameters.some((one) => kindOf(one) === 'email' || isLink(one))
     return tells || reaches ? 'egress' : 'write'
   }
   return said
@@ -113,7 +112,7 @@ export function proposeTool(tool: OfferedTool): ReviewedTool {
   const sinks = parameters.flatMap((one): Sink[] => {
     const kind = kindOf(one, toolClass)
     // A look-up reaches nothing by what it asks for, but for where it asks.
-    if (kind === undefined || (looksUp && kind !== 'url')) return []
+    if (kind === undefined || (looksUp && !isLink(one))) return []
     return [{ path: one.isList ? `${one.name}[]` : one.name, kind }]
   })
   return { name: tool.name, class: toolClass, sinks, consequential: !looksUp }
@@ -218,6 +217,14 @@ function memberOf(value: JsonObject | undefined, name: string): JsonObject | und
   return isObject(member) ? member : undefined
 }
 
+function isLink(one: Parameter): boolean {
+  const links = /^(?:url|uri|link|href|webhook|website|endpoint)s?$/
+  const isText = one.types.includes('string')
+  return (
+    isText && (one.types.includes('uri') || wordsOfName(one.name).some((word) => links.test(word)))
+  )
+}
+
 function isIdentifier(name: string): boolean {
   return /(?:^|_)(?:id|ids|uuid|guid)$|[a-z](?:Id|Ids|ID)$/.test(name)
 }
@@ -240,13 +247,13 @@ export function kindOf(one: Parameter, toolClass?: ToolClass): SinkKind | undefi
   if (has(/^e?mails?$/) || one.types.includes('email')) return 'email'
   if (has(/^(?:recipients?|participants?|attendees?|invitees?|to|cc|bcc|guests?)$/))
     return mail.test(one.description) ? 'email' : 'name'
-  if (has(/^(?:url|uri|link|href|webhook|website|endpoint)s?$/) || one.types.includes('uri'))
-    return 'url'
+  // Without a format, it takes what no parser of URLs does: `www.example.com`.
+  if (isLink(one)) return one.types.includes('uri') ? 'url' : 'name'
   if (has(/^(?:iban|bic|accounts?)$/)) return 'account'
   if (has(/^(?:path|paths|directory|folder)$/)) return 'path'
   if (has(/^(?:password|passphrase|secret|pin|token|key|credentials?)$/)) return 'name'
   // Whom or what a call that reaches out is about.
-  const reaches = toolClass !== undefined && toolClass !== 'read' && toolClass !== 'write'
+  const reaches = toolClass !== undefined && toolClass !== 'read'
   if (
     reaches &&
     has(

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { JsonObject } from '../base/canonical-json.ts'
+import { isVerbatim, proposeTool, singular, writableFields, wordsOfName } from './propose-review.ts'
+
+/** A tool with parameters by name: a type, or a whole schema. */
+function tool(
+  name: string,
+  description: string,
+  parameters: Readonly<Record<string, string | JsonObject>> = {},
+): { name: string; description: string; inputSchema: JsonObject } {
+  const properties = Object.fromEntries(
+    Object.entries(parameters).map(([key, schema]) => [
+      key,
+      typeof schema === 'string' ? { type: schema } : schema,
+    ]),
+  )
+  return { name, description, inputSchema: { type: 'object', properties } }
+}
+
+const list = { type: 'array', items: { type: 'string' } }
+const optional = { anyOf: [{ type: 'string' }, { type: 'null' }] }
+const choice = { $ref: '#/$defs/Level' }
+
+for (const [offered, toolClass, sinks] of [
+  [tool('list_issues', 'Lists issues.', { label: 'string' }), 'read', []],
+  [tool('getPage', 'Fetches a page.', { url: 'string' }), 'read', ['url: name']],
+  [tool('fetch', 'Fetches.', { url: { type: 'string', format: 'uri' } }), 'read', ['url: url']],
+  [tool('delete_note', 'Deletes a note.', { note_id: 'integer' }), 'destructive', ['note_id: id']],
+  [
+    tool('notify', 'Notifies.', { recipients: { ...list, description: 'their email addresses' } }),
+    'egress',
+    ['recipients[]: email'],
+  ],
+  [tool('dm', 'Writes to somebody.', { recipient: 'string' }), 'egress', ['recipient: name']],
+  [
+    tool('make_payment', 'Pays.', { iban: 'string', amount: 'number' }),
+    'money',
+    ['iban: account', 'amount: amount'],
+  ],
+  [tool('set_secret', 'Sets it.', { password: 'string' }), 'write', ['password: name']],
+  [
+    tool('plan', 'Plans. It also emails the guests.', { guests: list }),
+    'egress',
+    ['guests[]: name'],
+  ],
+  [tool('frobnicate', 'Frobnicates.'), 'write', []],
+  [tool('update_note', 'Updates.', { note_id: optional, level: choice }), 'write', ['note_id: id']],
+] as const) {
+  test(`the draft for ${offered.name}`, () => {
+    const draft = proposeTool(offered)
+    assert.equal(draft.class, toolClass)
+    assert.deepEqual(
+      draft.sinks.map(({ path, kind }) => `${path}: ${kind}`),
+      sinks,
+    )
+    assert.equal(draft.consequential, toolClass !== 'read')
+  })
+}
+
+test('what a tool hands out as it stands has no fields', () => {
+  assert.equal(isVerbatim(tool('read_file', 'Reads the contents of a file.')), true)
+  assert.equal(isVerbatim(tool('get_webpage', 'Returns the content of a web page.')), true)
+  assert.equal(isVerbatim(tool('list_issues', 'Lists all issues.')), false)
+})
+
+test('callers write the fields that tools about the same thing take, identifiers aside', () => {
+  const read = tool('list_issues', 'Lists issues.')
+  const all = [
+    read,
+    tool('create_issue', 'Creates one.', {
+      title: 'string',
+      assignee: 'string',
+      issue_id: 'string',
+    }),
+    tool('create_user', 'Creates a user.', { mail: 'string' }),
+    tool('search_issues', 'Searches.', { query: 'string' }),
+  ]
+  assert.deepEqual(writableFields(read, all), ['title', 'assignee'])
+})
+
+test('words of names', () => {
+  assert.deepEqual(wordsOfName('sendEMail_to-userID2'), ['send', 'email', 'to', 'user', 'id2'])
+  assert.deepEqual(['files', 'boxes', 'status', 'replies', 'as'].map(singular), [
+    'file',
+    'box',
+    'status',
+    'reply',
+    'as',
+  ])
+})
