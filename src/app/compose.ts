@@ -21,6 +21,7 @@ import { suspendUnowned } from '../accountability/suspend-unowned.ts'
 import { Admissions } from '../gateway/admit.ts'
 import { Approvals } from '../gateway/approvals.ts'
 import { FactsCache } from '../gateway/facts-cache.ts'
+import { Recovery } from '../gateway/recover.ts'
 import { ServersCache } from '../gateway/servers-cache.ts'
 import { CallsUnderWay } from '../gateway/under-way.ts'
 import { parseTrustDomain } from '../identity/spiffe-id.ts'
@@ -37,6 +38,7 @@ import { AgentSockets } from './agent-sockets.ts'
 import { BridgeDoor } from './bridge-door.ts'
 import type { Configuration } from './configuration.ts'
 import { DriftWatch } from './drift-watch.ts'
+import { Housekeeping } from './housekeeping.ts'
 import type { Installation } from './installation.ts'
 import type { MetricsPage } from './metrics.ts'
 import { openInstance } from './instance.ts'
@@ -62,6 +64,8 @@ export interface Composed {
   close(): Promise<void>
 }
 
+/** How long a stop waits for outcomes to be recorded, after requests had their time to end. */
+const DEPARTURE_MILLISECONDS = 5_000
 /** A cache older than this is not believed: the change feed beats once a second. */
 const FRESH_MILLISECONDS = 3_000
 
@@ -108,31 +112,31 @@ export async function compose(ground: Ground): Promise<Composed> {
     credential: sealedCredentials({ store, masterKey }),
     listChanged: (id) => drift.look(id),
   })
-  const instance = openInstance(join(home, 'instance.json'), { random })
+  const instance = await openInstance(join(home, 'instance.json'), { random })
   const underWay = new CallsUnderWay({ clock, diagnostics, facts, servers })
   const approvals = new Approvals({ store, clock, random, vault, keyring, issuer })
 
+  let keysTouched = false
+  const house = new Housekeeping<'keys' | 'accountability' | 'recovery'>({ clock, diagnostics })
   feed = await watchChanges(
     { store, clock, diagnostics },
     (touched) => {
       const subjects = new Set(touched.keys())
       facts.forget(subjects)
       memory.revokedTokens.onTouched(touched)
-      underWay.touched(subjects)
       if ([...subjects].some((subject) => subject.startsWith('srv_'))) servers.forget()
-      const keysChanged = subjects.has(KEYRING_SUBJECT)
-      if (keysChanged)
-        void keyring.reload().catch((fault: unknown) => diagnostics.error('keys.reload', fault))
-      sockets.refresh(subjects, keysChanged)
+      underWay.touched(subjects)
+      sockets.refresh(subjects, false)
+      if (subjects.has(KEYRING_SUBJECT)) {
+        keysTouched = true
+        house.soon('keys')
+      }
       door.refresh(subjects)
-      if ([...subjects].some((subject) => /^(?:per|grp)_|^archetype:/.test(subject))) sweep()
+      if ([...subjects].some((subject) => /^(?:per|grp)_|^archetype:/.test(subject)))
+        house.soon('accountability')
     },
     ending.signal,
   )
-  const sweep = (): void =>
-    void suspendUnowned({ store, clock }).catch((fault: unknown) =>
-      diagnostics.error('accountability.sweep', fault),
-    )
   await memory.revokedTokens.load()
 
   const verifierKey = await verifierKeyOf(logSigner.name, 'log', logKey.publicKey)
@@ -164,10 +168,24 @@ export async function compose(ground: Ground): Promise<Composed> {
     nextCall: instance.nextCall,
     info: { name: 'behalf', title: 'Behalf gateway', version },
   }
-  await instance.recover(installation)
+  const recovery = new Recovery(instance.names, { store, clock, underWay })
+  await recovery.sweep()
+  await instance.settled()
   await sockets.reopen()
   await door.open()
-  sweep()
+  house.start(
+    {
+      async keys() {
+        await keyring.reload()
+        if (keysTouched) sockets.refresh(new Set(), true)
+        keysTouched = false
+      },
+      // A rotation changes who answers without anybody doing anything.
+      accountability: () => suspendUnowned({ store, clock }),
+      recovery: () => recovery.sweep(),
+    },
+    ending.signal,
+  )
   drift.start(installation, ending.signal)
   const logRefused = runCheckpointer(
     { store, clock, signer: logSigner, highWater, diagnostics },
@@ -177,7 +195,10 @@ export async function compose(ground: Ground): Promise<Composed> {
     installation,
     logRefused,
     async close() {
+      // What became of calls is recorded before anything ends that it is recorded with.
+      await underWay.close(DEPARTURE_MILLISECONDS)
       ending.abort()
+      await house.ended()
       await upstreams.close()
       await door.close()
       await sockets.close()

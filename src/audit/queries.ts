@@ -90,6 +90,15 @@ export async function lastDecidedCalls(
   return entries.filter((e): e is PlacedEntry<EntryOf<'call_intended'>> => isDecided(e.entry))
 }
 
+/** Whether the log says how the call ended that was intended at `intended`: `unknown` is no such word. */
+export async function hasOutcome(db: Db, intended: number): Promise<boolean> {
+  const entries = placed(
+    await sql<Row>`
+      select index, entry from log_entry where outcome_of = ${intended}`.execute(db),
+  )
+  return entries.some(({ entry }) => entry.kind === 'call_outcome' && entry.outcome !== 'unknown')
+}
+
 interface Row {
   index: number
   entry: Buffer

@@ -12,10 +12,11 @@
 
 import { prepareEntry } from '../audit/append.ts'
 import type { Entry, EntryOf, Sealed } from '../audit/entry.ts'
-import type { Charge, LogWriter, RowBeside, Written } from '../audit/log-writer.ts'
+import type { Charge, LogWriter, RowBeside, Writing, Written } from '../audit/log-writer.ts'
+import { hasOutcome } from '../audit/queries.ts'
 import type { Sealing, Vault } from '../audit/vault.ts'
 import type { Clock } from '../base/clock.ts'
-import type { Result } from '../base/result.ts'
+import { ok, refuse, type Result } from '../base/result.ts'
 import { branchOf } from '../delegation/standing.ts'
 import type { Tx } from '../store/store.ts'
 import { tokenSubject } from '../token/revoked-tokens.ts'
@@ -103,15 +104,31 @@ export class Admissions {
   }
 
   /** Records an entry durably and returns its index. */
-  async record({ entry, sealings, rows }: Recorded): Promise<number> {
+  async record(recorded: Recorded): Promise<number> {
+    const written = await this.#env.logWriter.write(this.#writing(recorded))
+    if (!written.ok) throw new Error(`unexpected refusal \`${written.error.reason}\``)
+    return written.value.index
+  }
+
+  /**
+   * Records the outcome of the call that was intended at `intended`, unless it has one: after a fault
+   * nobody can tell whether what was written before was kept.
+   */
+  async recordUnlessEnded(intended: number, recorded: Recorded): Promise<void> {
+    const anyway = { readAt: 0, relied: [] }
+    await this.#env.logWriter.writeAlone(
+      { ...this.#writing(recorded), standing: anyway },
+      async (tx) => ((await hasOutcome(tx, intended)) ? refuse({ reason: 'has_outcome' }) : ok([])),
+    )
+  }
+
+  #writing({ entry, sealings, rows }: Recorded): Writing {
     const values = this.#env.vault.prepare(sealings)
     const sealed = values.map((value) => value.sealed)
-    const written = await this.#env.logWriter.write({
+    return {
       entry: prepareEntry(entry(sealed)),
       values,
       ...(rows !== undefined && { rows: rows(sealed) }),
-    })
-    if (!written.ok) throw new Error(`unexpected refusal \`${written.error.reason}\``)
-    return written.value.index
+    }
   }
 }

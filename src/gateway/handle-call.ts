@@ -13,13 +13,13 @@
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { type Admission, type Admissions, intendedEntry } from './admit.ts'
 import type { Call, CallAnswer } from './call.ts'
+import type { Busy, CallsUnderWay } from './under-way.ts'
 import type { FactsCache } from './facts-cache.ts'
 import { type JudgedCall, type JudgeEnv, judge } from './judge.ts'
 import { type OutcomeEnv, recordOutcome } from './record-outcome.ts'
 import { recordRefusal, told } from './record-refusal.ts'
 import type { ServersCache } from './servers-cache.ts'
 import { spendingOf } from './spend.ts'
-import type { CallsUnderWay } from './under-way.ts'
 
 /** What a call needs around it. */
 export interface CallEnv extends JudgeEnv, OutcomeEnv {
@@ -35,17 +35,24 @@ const MOST_ATTEMPTS = 4
 
 /** Judges, records, makes and records one call. */
 export async function handleCall(asked: Call, env: CallEnv): Promise<CallAnswer> {
+  return await env.underWay.during(asked, (busy) => handle(asked, busy, env))
+}
+
+async function handle(asked: Call, busy: Busy, env: CallEnv): Promise<CallAnswer> {
   let call = asked
   let known = await env.facts.of(call.caller)
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     const judgement = await judge(call, known, env)
     if (judgement.outcome === 'permit') {
-      const admission = await admit(judgement.judged, env)
-      if (admission.ok) return await perform(judgement.judged, admission.value.index, env)
+      const { judged } = judgement
+      const admission = await admit(judged, busy, env)
+      if (admission.ok) {
+        return await perform({ judged, intended: admission.value.index }, busy, env)
+      }
       if (admission.error.reason !== 'stale') {
         const reason =
           admission.error.reason === 'expired' ? 'delegation_expired' : admission.error.cause
-        return await recordRefusal({ ...judgement.judged, ...judgement, by: 'intent', reason }, env)
+        return await recordRefusal({ ...judged, judged, by: 'intent', reason }, env)
       }
       call = await reread(call, env)
     } else if (!known.cached) {
@@ -86,29 +93,36 @@ async function askForApproval(judged: JudgedCall, env: CallEnv): Promise<CallAns
   }
 }
 
-async function admit(judged: JudgedCall, env: CallEnv): Promise<Admission> {
+async function admit(judged: JudgedCall, busy: Busy, env: CallEnv): Promise<Admission> {
   const { call } = judged
+  const entry = intendedEntry(judged, env)
+  // Before it is admitted: what ends its authority afterwards must find it.
+  busy.standOn(entry.relied)
   return await env.admissions.admit({
-    entry: intendedEntry(judged, env),
+    entry,
     sealings: [{ value: call.action.arguments, subject: call.caller.delegation }],
     ...spendingOf(judged, env),
   })
 }
 
 /** Makes the call, once, and records how it ended. Nothing in here refuses: the call was admitted. */
-async function perform(judged: JudgedCall, intended: number, env: CallEnv): Promise<CallAnswer> {
-  const { server, action } = judged.call
+async function perform(
+  admitted: { readonly judged: JudgedCall; readonly intended: number },
+  busy: Busy,
+  env: CallEnv,
+): Promise<CallAnswer> {
+  const { server, action } = admitted.judged.call
   const { timeoutMilliseconds, outputLimitBytes } = server
   const started = env.clock.nowMilliseconds()
-  const answer = await env.underWay.run(judged, (signal) =>
-    env.upstreams.call(
-      server,
-      { method: action.method, params: action.params },
-      { signal, timeoutMilliseconds, outputLimitBytes },
-    ),
+  const answer = await env.upstreams.call(
+    server,
+    { method: action.method, params: action.params },
+    { signal: busy.signal, timeoutMilliseconds, outputLimitBytes },
   )
   const milliseconds = env.clock.nowMilliseconds() - started
-  await recordOutcome({ judged, intended, answer, milliseconds }, env)
+  const recorded = await recordOutcome({ ...admitted, answer, milliseconds }, busy, env)
+  // INVARIANT (record first): nobody sees a result that is not in the record.
+  if (!recorded) return { type: 'refused', reason: 'outcome_unknown' }
   return 'result' in answer
     ? { type: 'result', result: answer.result }
     : { type: 'refused', reason: answer.error.reason }

@@ -174,8 +174,16 @@ class Order {
     snapshot: (work) => this.#run(() => store.snapshot(work)),
   })
 
-  #run<T>(transaction: () => Promise<T>): Promise<T> {
-    return this.chosen === undefined ? transaction() : this.chosen.scheduleFunction(transaction)()
+  async #run<T>(transaction: () => Promise<T>): Promise<T> {
+    const { chosen } = this
+    if (chosen === undefined) return await transaction()
+    let result: Promise<T> | undefined
+    // What it resolves with would only make the report of a failure longer.
+    await chosen.scheduleFunction(async () => {
+      result = transaction()
+      await result.catch(() => undefined)
+    })()
+    return await (result as unknown as Promise<T>)
   }
 }
 
@@ -233,10 +241,14 @@ async function openStage(t: Parameters<typeof openTestGateways>[0]): Promise<{
       await checkTotals(office, scene)
       const entries = await entriesBetween(office.store.db, { from: first, limit: 10_000 })
       for (const { entry } of entries) seen.add(told(entry))
-      const intended = entries.filter(({ entry }) => entry.kind === 'call_intended').length
-      const outcomes = entries.filter(({ entry }) => entry.kind === 'call_outcome').length
+      const intended = entries.filter(({ entry }) => entry.kind === 'call_intended')
+      const outcomes = entries.flatMap(({ entry }) =>
+        entry.kind === 'call_outcome' ? [entry.outcome] : [],
+      )
+      assert.equal(outcomes.length, intended.length)
+      // A call whose authority ended before it was made is not made.
       const made = hearing.upstreams.made.length + deaf.upstreams.made.length - madeBefore
-      assert.deepEqual({ made, outcomes }, { made: intended, outcomes: intended })
+      assert.equal(made, outcomes.filter((outcome) => outcome !== 'failed').length)
       await restore(office)
     },
   }

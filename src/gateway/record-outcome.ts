@@ -1,11 +1,13 @@
 /** Records how a call ended. The result payload is the segment: what the agent is shown next. */
 
 import type { Clock } from '../base/clock.ts'
+import type { Diagnostics } from '../base/diagnostics.ts'
 import type { Random } from '../base/random.ts'
 import { type Answers, newSegment, type Segment, segmentBeside } from '../channel/segment.ts'
 import type { CallOutcome } from '../upstream/call.ts'
-import type { Admissions } from './admit.ts'
+import type { Admissions, Recorded } from './admit.ts'
 import { actingAgent } from './call-entry.ts'
+import type { Busy } from './under-way.ts'
 import type { JudgedCall } from './judge.ts'
 import { warningsIn } from './warnings.ts'
 
@@ -22,27 +24,73 @@ export interface Outcome {
 export interface OutcomeEnv {
   readonly clock: Clock
   readonly random: Random
+  readonly diagnostics: Diagnostics
   readonly admissions: Admissions
 }
 
-/** Durable when it resolves. */
+/** How long a caller waits for the record before it is told that the outcome is unknown: milliseconds. */
+const PATIENCE = 3_000
+const FIRST_PAUSE = 100
+const LONGEST_PAUSE = 5_000
+
+/**
+ * Records an outcome, again and again while the database is away: what the server said is not known to
+ * anybody else, and the call must not be made again to learn it. False if it could not be recorded yet;
+ * `busy` is kept until it is, or this process ends, which leaves the call to recovery.
+ */
 export async function recordOutcome(
+  outcome: Outcome,
+  busy: Busy,
+  env: OutcomeEnv,
+): Promise<boolean> {
+  const recorded = recordedOutcome(outcome, env)
+  try {
+    await env.admissions.record(recorded)
+    return true
+  } catch (fault) {
+    env.diagnostics.error('gateway.outcome_not_recorded', fault, { call: outcome.judged.call.id })
+  }
+  const done = recordLater(outcome.intended, recorded, busy, env)
+  busy.until(done)
+  return await Promise.race([done, env.clock.sleep(PATIENCE, busy.closing).then(() => false)])
+}
+
+async function recordLater(
+  intended: number,
+  recorded: Recorded,
+  busy: Busy,
+  env: OutcomeEnv,
+): Promise<boolean> {
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+    await env.clock.sleep(pause, busy.closing)
+    if (busy.closing.aborted) return false
+    try {
+      await env.admissions.recordUnlessEnded(intended, recorded)
+      return true
+    } catch (fault) {
+      env.diagnostics.warn('gateway.outcome_not_recorded', { why: String(fault) })
+    }
+  }
+}
+
+function recordedOutcome(
   { judged, intended, answer, milliseconds }: Outcome,
   env: OutcomeEnv,
-): Promise<void> {
+): Recorded {
   const { call, target } = judged
   const { delegation } = call.caller
   const result = 'result' in answer ? answer.result : undefined
   const warnings = result === undefined ? [] : warningsIn(result, target)
   const segment = result === undefined ? undefined : segmentOf(judged, env)
-  await env.admissions.record({
+  const time = env.clock.nowMilliseconds()
+  return {
     sealings: result === undefined ? [] : [{ value: result, subject: delegation }],
     rows: ([content]) =>
       segment === undefined || content === undefined ? [] : [segmentBeside(segment, content)],
     entry: ([content]) => ({
       v: 1,
       kind: 'call_outcome',
-      time: env.clock.nowMilliseconds(),
+      time,
       by: { type: 'system', part: 'gateway' },
       call: call.id,
       intended,
@@ -53,7 +101,7 @@ export async function recordOutcome(
       ...(warnings.length > 0 && { warnings }),
       milliseconds,
     }),
-  })
+  }
 }
 
 const SEGMENT_KINDS = {

@@ -135,8 +135,8 @@ async function openGateway(
       (touched) => {
         facts.forget(touched.keys())
         memory.revokedTokens.onTouched(touched)
-        underWay.touched(new Set(touched.keys()))
         if ([...touched.keys()].some((subject) => subject.startsWith('srv_'))) servers.forget()
+        underWay.touched(new Set(touched.keys()))
       },
       ending.signal,
     )

@@ -58,7 +58,8 @@ for (const [name, change, cancelled] of [
     const caller = testCaller(agent, delegation, office)
     const release = gateway.upstreams.hold()
     const answering = call(gateway, caller, 'read', { path: '/clients/1042/w2' })
-    while (gateway.env.underWay.size === 0) await new Promise((resolve) => setImmediate(resolve))
+    while (gateway.upstreams.made.length === 0)
+      await new Promise((resolve) => setImmediate(resolve))
     await change(office, { delegation, agent })
     if (!cancelled) release()
     const { answer } = await answering
