@@ -39,3 +39,6 @@ export type DoorAnswer = z.infer<typeof doorAnswer>
 
 /** The longest line of a bridge, in bytes. */
 export const MAX_REQUEST_BYTES = 1_024
+
+/** The refusal that passes: the bridge may ask again. */
+export const UNAVAILABLE = 'unavailable'

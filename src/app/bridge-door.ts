@@ -12,7 +12,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net'
 import { resolve } from 'node:path'
-import { type DoorAnswer, doorRequest, MAX_REQUEST_BYTES } from '../api/door.ts'
+import { type DoorAnswer, doorRequest, MAX_REQUEST_BYTES, UNAVAILABLE } from '../api/door.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import { idSchema } from '../base/id.ts'
 import { must, ok, refuse, type Result } from '../base/result.ts'
@@ -41,7 +41,7 @@ interface Bridge {
 
 interface Held {
   readonly socket: Socket
-  readonly connection: ConnectionId
+  readonly connection: Connection
 }
 
 /** A bridge says what it wants within this time. */
@@ -86,8 +86,12 @@ export class BridgeDoor {
 
   /** Looks again at windows that the change of one of `subjects` may have ended. */
   refresh(subjects: ReadonlySet<string>): void {
-    if (![...subjects].some((subject) => /^(?:agt|dlg|con)_/.test(subject))) return
-    for (const [agent, held] of this.#held) this.#doing(this.#endIfOver(agent, held))
+    for (const [agent, held] of this.#held) {
+      const { id, delegation } = held.connection
+      if ([agent, id, delegation].some((subject) => subjects.has(subject))) {
+        this.#doing(this.#endIfOver(agent, held))
+      }
+    }
   }
 
   /** Lets nobody in any more. Windows stay: their bridges come back to the next process. */
@@ -115,15 +119,21 @@ export class BridgeDoor {
       socket.destroy()
       return
     }
-    const answer = await this.#answer({ socket, peer }, line)
+    const answer = await this.#answer({ socket, peer }, line).catch(
+      (fault: unknown): Result<DoorAnswer> => {
+        // Whatever it was, a bridge that waits for an answer gets one.
+        this.#env.diagnostics.error('bridge.fault', fault)
+        return refuse({ reason: UNAVAILABLE })
+      },
+    )
     if (answer.ok) {
       say(socket, answer.value)
-    } else {
-      const { reason, message } = answer.error
-      this.#env.diagnostics.warn('bridge.refused', { reason })
-      say(socket, { refused: reason, ...(message !== undefined && { message }) })
-      socket.end()
+      return
     }
+    const { reason, message } = answer.error
+    this.#env.diagnostics.warn('bridge.refused', { reason })
+    say(socket, { refused: reason, ...(message !== undefined && { message }) })
+    socket.end()
   }
 
   async #answer(bridge: Bridge, line: string): Promise<Result<DoorAnswer>> {
@@ -160,13 +170,13 @@ export class BridgeDoor {
     const window = await openWindow(connection, this.#env)
     if (!window.ok) return window
     const { agent, delegation } = window.value
-    const path = await this.#env.sockets.open(agent.id)
-    this.#hold(agent.id, { socket, connection: id })
+    // Before anything else may fail: from here on it ends with its bridge.
+    this.#hold(agent.id, { socket, connection })
     return ok({
       opened: {
         agent: agent.id,
         spiffeId: agent.spiffeId,
-        socket: path,
+        socket: await this.#serve(agent.id),
         issuer: this.#env.issuer,
         delegation: delegation.signed,
       },
@@ -181,10 +191,20 @@ export class BridgeDoor {
     if (this.#held.has(agent)) return refuse({ reason: 'window_held' })
     const window = await findWindow(connection, agent, this.#env)
     if (!window.ok) return window
-    await this.#env.sockets.open(agent)
+    // Two may have asked at once.
+    if (this.#held.has(agent)) return refuse({ reason: 'window_held' })
     this.#awaited.delete(agent)
-    this.#hold(agent, { socket, connection: connection.id })
+    this.#hold(agent, { socket, connection })
+    await this.#serve(agent)
     return ok({ resumed: agent })
+  }
+
+  /** The path of the window's Workload API, which is served while the window is held. */
+  async #serve(agent: AgentId): Promise<string> {
+    const { sockets } = this.#env
+    const path = await sockets.open(agent)
+    if (!this.#held.has(agent)) await sockets.shut(agent)
+    return path
   }
 
   /** Keeps the window until its bridge goes. */
@@ -199,7 +219,7 @@ export class BridgeDoor {
     else held.socket.once('close', gone)
   }
 
-  async #endIfOver(agent: AgentId, { socket, connection: id }: Held): Promise<void> {
+  async #endIfOver(agent: AgentId, { socket, connection: { id } }: Held): Promise<void> {
     const connection = await this.#env.store.snapshot((tx) => findConnection(tx, id))
     if (connection === undefined) return
     const window = await findWindow(connection, agent, this.#env)
@@ -209,9 +229,7 @@ export class BridgeDoor {
     socket.end()
   }
 
-  async #end(agent: AgentId, id: ConnectionId): Promise<void> {
-    const connection = await this.#env.store.snapshot((tx) => findConnection(tx, id))
-    if (connection === undefined) return
+  async #end(agent: AgentId, connection: Connection): Promise<void> {
     await closeWindow(connection, { agent, reason: 'its window was closed' }, this.#env)
     await this.#env.sockets.shut(agent)
   }
@@ -229,10 +247,10 @@ export class BridgeDoor {
     return left
   }
 
-  async #endUnlessResumed({ id }: Connection, agent: AgentId): Promise<void> {
+  async #endUnlessResumed(connection: Connection, agent: AgentId): Promise<void> {
     await this.#env.clock.sleep(RESUME_MILLISECONDS, this.#closing.signal)
     if (this.#closing.signal.aborted || !this.#awaited.delete(agent)) return
-    await this.#end(agent, id)
+    await this.#end(agent, connection)
   }
 
   /** Work that nobody awaits: its fault is told, and `close` waits for it. */

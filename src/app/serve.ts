@@ -70,6 +70,7 @@ async function start(
   undo.push(() => composed.close())
   metrics.gauge('behalf_agent_sockets', () => composed.installation.sockets.size)
   metrics.gauge('behalf_calls_under_way', () => composed.installation.underWay.size)
+  metrics.gauge('behalf_windows', () => composed.installation.door.size)
   metrics.gauge('behalf_log_size', () => composed.installation.feed.caughtUpTo())
 
   const vault = openVault({ random: systemRandom, clock: systemClock })

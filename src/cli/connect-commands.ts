@@ -1,5 +1,6 @@
 /** `behalf connect|connection`: MCP clients of the signed-in person, whose windows become agents. */
 
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Output } from '../api/operations.ts'
@@ -173,6 +174,12 @@ function connectedText(
           snippetOf(client, entry).trimEnd(),
         ]),
     ...(wrote || byCommand === undefined ? [] : ['', 'or:', `  ${byCommand}`]),
+    ...(existsSync(connection.door)
+      ? []
+      : [
+          '',
+          `there is no \`${connection.door}\` here: windows open only on the machine of the installation`,
+        ]),
     '',
     `to take it back: behalf connection end ${id}`,
   ]

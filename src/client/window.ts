@@ -4,7 +4,13 @@
  */
 
 import { connect, type Socket } from 'node:net'
-import { type DoorAnswer, doorAnswer, type DoorRequest, type OpenedWindow } from '../api/door.ts'
+import {
+  type DoorAnswer,
+  doorAnswer,
+  type DoorRequest,
+  type OpenedWindow,
+  UNAVAILABLE,
+} from '../api/door.ts'
 import type { Clock } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 
@@ -73,7 +79,9 @@ async function keep(
       connection: options.connection,
     }).catch(() => undefined)
     if (again === undefined) continue
-    if ('refused' in again.answer) return again.answer.refused
+    const { answer } = again
+    if ('refused' in answer && answer.refused !== UNAVAILABLE) return answer.refused
+    // After a refusal that passes the line ends, and we come back.
     line = again.line
   }
 }
