@@ -50,7 +50,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'api',
   ],
   // `sandbox check` and `run` concern this machine: no installation takes part.
-  cli: ['base', 'api', 'app', 'client', 'audit', 'sandbox'],
+  cli: ['base', 'api', 'app', 'client', 'audit', 'sandbox', 'decision', 'policy'],
 }
 
 /** Files of another folder that a folder may import although its row lets it see only some of them. */
@@ -80,6 +80,15 @@ export const ONLY: Readonly<Record<string, Readonly<Record<string, readonly stri
       'audit/verify.ts',
       'audit/witness.ts',
       'audit/witness-state.ts',
+    ],
+    // Authors of policies compile, test, lint and format them where there is no server.
+    decision: ['decision/compile.ts', 'decision/policy-set.ts'],
+    policy: [
+      'policy/sources.ts',
+      'policy/run-tests.ts',
+      'policy/lint.ts',
+      'policy/format.ts',
+      'policy/difference.ts',
     ],
   },
 }

@@ -1,14 +1,14 @@
-/** `behalf server|policy|key`. */
+/** `behalf server|key`; `behalf policy` is in `policy-commands.ts`. */
 
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import * as z from 'zod'
 import type { Input, Output } from '../api/operations.ts'
 import { act, type Options } from './act.ts'
 import { contextOf } from './context.ts'
+import { addPolicyCommands } from './policy-commands.ts'
 import { examples, facts, finish, table } from './terminal.ts'
-import { jsonIn, jsonOf, listOf, oneOf, reading, textIn, UsageError } from './usage.ts'
+import { jsonIn, jsonOf, listOf, oneOf, UsageError } from './usage.ts'
 
 /** Adds the commands about MCP servers, policies and keys. */
 export function addServerCommands(program: Command): void {
@@ -40,6 +40,7 @@ function addRegistrationCommands(server: Command): void {
     .option('--args <json>', 'its arguments, a JSON list', '[]')
     .option('--read-only <paths>', 'comma-separated folders that it may read')
     .option('--read-write <paths>', 'comma-separated folders that it may write')
+    .option('--tier <tier>', 'T0 or T1: the sandbox that it must run in, or not at all')
     .option('--at <url>', 'address of a streamable HTTP server')
     .option('--credential <name>', 'the upstream credential to send to it')
     .addHelpText(
@@ -132,29 +133,6 @@ function addReviewCommands(server: Command): void {
     )
 }
 
-function addPolicyCommands(policy: Command): void {
-  policy
-    .command('show')
-    .summary('the policies in force')
-    .addHelpText('after', examples('behalf policy show'))
-    .action(
-      act(
-        'showPolicies',
-        () => ({}),
-        ({ version, sets }) =>
-          [
-            `version: ${version}`,
-            ...Object.entries(sets).map(([name, text]) => `\n// ${name}.cedar\n${text}`),
-          ].join('\n'),
-      ),
-    )
-  policy
-    .command('activate <folder>')
-    .summary('validate and activate the .cedar files of a folder; other sets stay')
-    .addHelpText('after', examples('behalf policy activate policies/'))
-    .action(act('activatePolicies', (folder) => ({ sets: setsIn(folder) }), facts))
-}
-
 async function observe(id: string, options: Options, command: Command): Promise<void> {
   const { draft } = options
   // Somebody may have worked on it.
@@ -207,7 +185,7 @@ function draftOf({ definitions }: Output<'observeServer'>): Review {
 type Transport = Input<'registerServer'>['transport']
 
 function transportOf(options: Options): Transport {
-  const { at, command, credential, readOnly, readWrite } = options
+  const { at, command, credential, readOnly, readWrite, tier } = options
   if ((at === undefined) === (command === undefined))
     throw new UsageError('expected either --command, for a stdio server, or --at, for an HTTP one')
   if (at !== undefined) {
@@ -219,6 +197,7 @@ function transportOf(options: Options): Transport {
     args: jsonOf(options['args'] ?? '[]', z.array(z.string()), '--args'),
     ...(readOnly !== undefined && { readOnly: listOf(readOnly) }),
     ...(readWrite !== undefined && { readWrite: listOf(readWrite) }),
+    ...(tier !== undefined && { tier: oneOf(['T0', 'T1'], tier, '--tier') }),
   }
 }
 
@@ -231,16 +210,6 @@ function reviewIn(file: string): Review {
     digests: z.record(z.string(), z.string()),
   })
   return jsonIn(file, shape, 'review') as Review
-}
-
-function setsIn(folder: string): Record<string, string> {
-  const files = reading(folder, 'policies', () => readdirSync(folder)).filter((file) =>
-    file.endsWith('.cedar'),
-  )
-  if (files.length === 0) throw new UsageError(`expected .cedar files in \`${folder}\`, got none`)
-  return Object.fromEntries(
-    files.map((file) => [basename(file, '.cedar'), textIn(join(folder, file), 'policies')]),
-  )
 }
 
 function serverText({ tools, ...server }: Output<'registerServer'>): string {

@@ -16,6 +16,7 @@ import {
   type PolicySources,
 } from '../decision/compile.ts'
 import { SET_NAMES, type SetName } from '../decision/policy-set.ts'
+import type { TestTexts } from './version.ts'
 
 /** The sets that come with the product: complete, and permitting no agent anything but to look. */
 export async function defaultPolicies(): Promise<PolicySources> {
@@ -23,6 +24,16 @@ export async function defaultPolicies(): Promise<PolicySources> {
   const missing = SET_NAMES.find((name) => sources[name] === undefined)
   if (missing !== undefined) throw new Error(`expected the file \`${missing}.cedar\``)
   return sources as PolicySources
+}
+
+/** Reads the tests of a folder, and of its folder `tests`: every `*.test.json`, by path. */
+export async function readTestFolder(folder: string): Promise<TestTexts> {
+  const files = (await readdir(folder, { recursive: true }))
+    .filter((file) => /^(?:tests\/)?[^/]+\.test\.json$/.test(file))
+    .toSorted()
+  const texts: Record<string, string> = {}
+  for (const file of files) texts[file] = await readFile(join(folder, file), 'utf8')
+  return texts
 }
 
 /** Reads the sets that a folder holds. A folder that cannot be read is a fault. */
