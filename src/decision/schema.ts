@@ -118,6 +118,14 @@ type Call = {
   sinks: Set<String>,
   ungrounded: Set<String>,
   hosts: Set<String>,
+  // Links and names among the ungrounded that stand nowhere at all: made up, or put together.
+  unseen: Set<String>,
+  // Whether an amount stands in nothing trusted.
+  amountUngrounded: Bool,
+  // Whether the arguments carry something of a confidential segment.
+  confidential: Bool,
+  // What the archetypes' owners set for tools of this class: "always", "strict", "doubt" or "never" ask.
+  agency: String,
   // The greatest amount at a declared sink, without its sign.
   amount?: decimal,
   intent: {
