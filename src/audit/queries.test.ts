@@ -25,7 +25,7 @@ function created(delegation: string, parent?: string): EntryOf<'delegation_creat
     kind: 'delegation_created',
     delegation,
     person: 'per_alice',
-    delegate: { archetype: 'clerk' },
+    delegate: { archetype: 'clerk', agent: 'agt_1' },
     ...(parent === undefined ? {} : { parent }),
     purpose: sealed,
     details: sealed,
@@ -41,7 +41,7 @@ const entries: Entry[] = [
   created('dlg_3', 'dlg_1'), // 2
   created('dlg_4', 'dlg_3'), // 3
   testIntended('a', { readAt: 4 }), // 4
-  testIntended('b', { delegation: 'dlg_4', readAt: 5 }), // 5
+  testIntended('b', { delegation: 'dlg_4', agents: ['agt_1', 'agt_1', 'agt_1'], readAt: 5 }), // 5
   testEntry('grp_a'), // 6
   testOutcome('a', 4), // 7
   testIntended('c', { delegation: 'dlg_2', readAt: 8 }), // 8

@@ -32,6 +32,93 @@ const approved = (more: Partial<EntryOf<'call_intended'>> = {}): Entry => {
   return testIntended('c2', { approval, action, definition, argumentsDigest, ...more })
 }
 
+const created = (
+  delegation: string,
+  more: Partial<EntryOf<'delegation_created'>> = {},
+): EntryOf<'delegation_created'> => ({
+  v,
+  time,
+  by,
+  kind: 'delegation_created',
+  delegation,
+  person: 'per_alice',
+  delegate: { archetype: 'clerk', agent: 'agt_1' },
+  purpose: { sealed: digest, bytes: 1 },
+  details: { sealed: digest, bytes: 1 },
+  stages: [],
+  stage: null,
+  expiresAt: 1_767_225_900,
+  ...more,
+})
+const below = created('dlg_2', {
+  parent: 'dlg_1',
+  delegate: { archetype: 'clerk', agent: 'agt_2' },
+  stage: 'collect',
+})
+const staged = created('dlg_1', { stages: ['collect', 'draft'], stage: 'collect' })
+const moved: Entry = {
+  v,
+  time,
+  by,
+  kind: 'stage_moved',
+  delegation: 'dlg_1',
+  from: 'collect',
+  to: 'draft',
+}
+const byBoth = (more: Partial<EntryOf<'call_intended'>> = {}): Entry =>
+  testIntended('c', { delegation: 'dlg_2', agents: ['agt_2', 'agt_1'], stage: 'collect', ...more })
+const forAny = created('dlg_1', { delegate: { archetype: 'clerk' } })
+const claimed: Entry = {
+  v,
+  time,
+  by,
+  kind: 'delegation_claimed',
+  delegation: 'dlg_1',
+  agent: 'agt_1',
+}
+const token: Entry = {
+  v,
+  time,
+  by,
+  kind: 'token_issued',
+  delegation: 'dlg_1',
+  agent: 'agt_1',
+  jti: 'tok_1',
+  audience: 'https://behalf.example/mcp',
+  boundBy: 'dpop',
+  expiresAt: 1_767_225_900,
+}
+const about = { v, time, by, delegation: 'dlg_1', reason: 'why' }
+const revoked: Entry = { ...about, kind: 'delegation_revoked' }
+const completed: Entry = { v, time, by, delegation: 'dlg_1', kind: 'delegation_completed' }
+const suspended: Entry = { ...about, kind: 'delegation_suspended' }
+const resumed: Entry = { v, time, by, delegation: 'dlg_1', kind: 'delegation_resumed' }
+const agentStopped: Entry = { v, time, by, kind: 'agent_suspended', agent: 'agt_1', reason: 'why' }
+const agentBack: Entry = { v, time, by, kind: 'agent_resumed', agent: 'agt_1' }
+const agentEnded: Entry = { v, time, by, kind: 'agent_ended', agent: 'agt_1' }
+const gone: Entry = { v, time, by, kind: 'person_deactivated', person: 'per_alice' }
+const back: Entry = { v, time, by, kind: 'person_reactivated', person: 'per_alice' }
+const withdrawn: Entry = { v, time, by, kind: 'server_withdrawn', server: 'srv_docs' }
+const drifted: Entry = {
+  v,
+  time,
+  by,
+  kind: 'server_quarantined',
+  server: 'srv_docs',
+  reason: 'drift',
+  drifted: [],
+}
+const reviewed: Entry = {
+  v,
+  time,
+  by,
+  kind: 'server_reviewed',
+  server: 'srv_docs',
+  revision: 2,
+  definitions: {},
+  review: { sealed: digest, bytes: 1 },
+}
+
 const touch = (subject: string): Entry => testEntry('grp_a', [subject])
 
 const cases: [name: string, entries: Entry[], broken?: BrokenRule['rule']][] = [
@@ -91,6 +178,48 @@ const cases: [name: string, entries: Entry[], broken?: BrokenRule['rule']][] = [
     `an approval of another ${member}`,
     [requested, decided('approved'), approved({ [member]: value })],
     'approval_binding',
+  ]),
+  // What stands in rows that nobody signs may be put back there; the log does not bear it out.
+  ['a call by whom the delegation is for', [created('dlg_1'), testIntended('c')]],
+  ['a call below, by the whole chain', [staged, below, byBoth()]],
+  ['a call after the claim', [forAny, claimed, testIntended('c')]],
+  ['a token after the claim', [forAny, claimed, token]],
+  ['a call after a suspension was lifted', [created('dlg_1'), suspended, resumed, token]],
+  ['a call of an agent that goes on', [created('dlg_1'), agentStopped, agentBack, token]],
+  ['a call for a person who is back', [created('dlg_1'), gone, back, testIntended('c')]],
+  ['a call after the new review', [created('dlg_1'), drifted, reviewed, testIntended('c')]],
+  ['a call in the stage it was moved to', [staged, moved, testIntended('c', { stage: 'draft' })]],
+  ...(
+    [
+      ['after the revocation', [created('dlg_1'), revoked, testIntended('c')]],
+      ['after the revocation of what is not in this log', [revoked, testIntended('c')]],
+      ['after the completion', [created('dlg_1'), completed, testIntended('c')]],
+      ['after the suspension', [created('dlg_1'), suspended, testIntended('c')]],
+      ['below what was revoked', [staged, below, revoked, byBoth()]],
+      ['with a token after the revocation', [created('dlg_1'), revoked, token]],
+      ['of a suspended agent', [created('dlg_1'), agentStopped, testIntended('c')]],
+      ['of an ended agent', [created('dlg_1'), agentEnded, token]],
+      ['below a suspended agent', [staged, below, agentStopped, byBoth()]],
+      ['for a person who is gone', [created('dlg_1'), gone, testIntended('c')]],
+      ['to a server in quarantine', [created('dlg_1'), drifted, testIntended('c')]],
+      ['to a withdrawn server', [created('dlg_1'), withdrawn, testIntended('c')]],
+      ['before any claim', [forAny, testIntended('c')]],
+      [
+        'by another than who claimed it',
+        [forAny, claimed, testIntended('c', { agents: ['agt_9'] })],
+      ],
+      ['for another person', [created('dlg_1'), testIntended('c', { person: 'per_bob' })]],
+      ['by half the chain', [staged, below, byBoth({ agents: ['agt_2', 'agt_9'] })]],
+      ['by the end of the chain alone', [staged, below, byBoth({ agents: ['agt_2'] })]],
+      ['by a longer chain', [created('dlg_1'), testIntended('c', { agents: ['agt_1', 'agt_9'] })]],
+      ['in a stage that nobody moved to', [staged, testIntended('c', { stage: 'draft' })]],
+      ['in a stage that was left', [staged, moved, testIntended('c', { stage: 'collect' })]],
+      ['below, in a stage of its own', [staged, below, byBoth({ stage: 'draft' })]],
+    ] as const
+  ).map(([name, entries]): [string, Entry[], BrokenRule['rule']] => [
+    `a call ${name}`,
+    [...entries],
+    'standing_authority',
   ]),
 ]
 for (const [name, entries, broken] of cases) {

@@ -2,14 +2,16 @@
  * What entries must say of each other, so that an auditor needs no word of ours for it.
  *
  * Hand every entry in order to `EntryRules.check`. It keeps one number per subject that was ever
- * touched, and what is open: calls without outcome, approvals that were not used.
+ * touched, what is open (calls without outcome, approvals that were not used), and whose authority
+ * stands (`standing-authority.ts`).
  */
 
 import type { Entry, EntryOf, Subject } from './entry.ts'
+import { StandingAuthority } from './standing-authority.ts'
 
 /** A rule that an entry breaks. */
 export interface BrokenRule {
-  readonly rule: 'one_instant' | 'outcome_of_a_call' | 'approval_binding'
+  readonly rule: 'one_instant' | 'outcome_of_a_call' | 'approval_binding' | 'standing_authority'
   readonly message: string
 }
 
@@ -21,10 +23,12 @@ export class EntryRules {
   readonly #open = new Map<number, string>()
   readonly #requested = new Map<Subject, EntryOf<'approval_requested'>>()
   readonly #approved = new Set<Subject>()
+  readonly #authority = new StandingAuthority()
 
   /** The first rule that `entry` breaks, given all that were checked before it. */
   check(index: number, entry: Entry): BrokenRule | undefined {
     const broken = this.#judge(index, entry)
+    this.#authority.follow(index, entry)
     for (const subject of entry.touches ?? []) this.#touched.set(subject, index)
     return broken
   }
@@ -33,7 +37,11 @@ export class EntryRules {
     switch (entry.kind) {
       case 'call_intended':
         this.#open.set(index, entry.call)
-        return this.#staleFact(index, entry) ?? this.#misusedApproval(entry)
+        return (
+          this.#staleFact(index, entry) ?? this.#misusedApproval(entry) ?? this.#unauthorized(entry)
+        )
+      case 'token_issued':
+        return this.#unauthorized(entry)
       case 'call_outcome':
         return this.#strayOutcome(entry)
       case 'approval_requested':
@@ -81,6 +89,12 @@ export class EntryRules {
     if (differs === undefined) return undefined
     const message = `expected the \`${differs}\` for which \`${approval}\` was given, got another`
     return { rule: 'approval_binding', message }
+  }
+
+  /** INVARIANT (revocation): nobody acts by authority that the log shows as ended, or as another's. */
+  #unauthorized(entry: EntryOf<'call_intended' | 'token_issued'>): BrokenRule | undefined {
+    const message = this.#authority.fault(entry)
+    return message === undefined ? undefined : { rule: 'standing_authority', message }
   }
 
   /** An outcome belongs to an intended call; only `unknown` may be followed by a better one. */
