@@ -1,6 +1,6 @@
 /** Scores one suite under one policy: what legitimate work costs, and what attacks get through. */
 
-import type { Agency } from '../../src/decision/facts.ts'
+import type { Agency } from '../../src/delegation/agency.ts'
 import type { PolicySets } from '../../src/decision/policy-set.ts'
 import { Conversation, type Office, type Outcome } from './office.ts'
 import type { RecordedCall, Run, Suite } from './suite.ts'

@@ -66,6 +66,7 @@ import {
   showApproval,
   decideApproval,
 } from './delegations.ts'
+import { proposeScope, setAgency, showAgency } from './scopes.ts'
 import { createConnection, listConnections, endConnection } from './connections.ts'
 import { logStory, logEntries, logReceipt, logKey, logCosign, rotateKey } from './log.ts'
 
@@ -121,6 +122,9 @@ export const OPERATIONS = {
   listApprovals,
   showApproval,
   decideApproval,
+  proposeScope,
+  setAgency,
+  showAgency,
   createConnection,
   listConnections,
   endConnection,

@@ -21,6 +21,7 @@ import { type HttpAnswer, type HttpRequest, json, plain, type Route } from './ht
 import type { Installation } from './installation.ts'
 import { agentHandlers } from './operations/agents.ts'
 import { connectionHandlers } from './operations/connections.ts'
+import { scopeHandlers } from './operations/scopes.ts'
 import { delegationHandlers } from './operations/delegations.ts'
 import { logHandlers } from './operations/log.ts'
 import { peopleHandlers } from './operations/people.ts'
@@ -71,6 +72,7 @@ export function routes(env: Installation): Route[] {
         ...serverHandlers,
         ...policyHandlers,
         ...delegationHandlers,
+        ...scopeHandlers,
         ...connectionHandlers,
         ...logHandlers,
       },

@@ -190,6 +190,7 @@ export const entrySchema = z.discriminatedUnion('kind', [
     attested: z.array(z.string().max(300)).max(20),
   }),
   // delegation
+  kind('agency_set', { archetype: subject, class: z.string().max(40), agency: z.string().max(40) }),
   kind('delegation_created', {
     delegation: subject,
     person: subject,

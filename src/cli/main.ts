@@ -5,6 +5,7 @@ import { addAgentCommands } from './agent-commands.ts'
 import { addConnectCommands } from './connect-commands.ts'
 import { terminalOf } from './context.ts'
 import { addDelegationCommands } from './delegation-commands.ts'
+import { addScopeCommands } from './scope-commands.ts'
 import { addLogCommands } from './log-commands.ts'
 import { addPeopleCommands } from './people-commands.ts'
 import { addRunCommands } from './run-commands.ts'
@@ -29,6 +30,7 @@ addPeopleCommands(program)
 addAgentCommands(program)
 addServerCommands(program)
 addDelegationCommands(program)
+addScopeCommands(program)
 addConnectCommands(program)
 addRunCommands(program)
 addLogCommands(program)

@@ -8,6 +8,7 @@
 
 import type { JsonObject } from '../base/canonical-json.ts'
 import type { Id } from '../base/id.ts'
+import type { Agency } from '../delegation/agency.ts'
 import type { Coverage } from '../delegation/covers.ts'
 
 /** The delegating person, or one whose segments directed the call. */
@@ -71,12 +72,6 @@ export interface ValueProvenance {
   /** Where it stands; empty or absent when nowhere. */
   readonly from?: readonly string[]
 }
-
-/**
- * How much an agent decides without asking: it asks at every consequential call, at doubt about any value
- * (amounts too), at doubt about where a call reaches, or never within what the intent says.
- */
-export type Agency = 'always' | 'strict' | 'doubt' | 'never'
 
 /** A yes by a person to exactly this call, found but not yet consumed. */
 export interface ApprovalFacts {

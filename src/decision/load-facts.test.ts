@@ -53,6 +53,7 @@ test('the facts of a call, and what they relied on', async (t) => {
         },
       ],
       delegation: { id, depth: 0 },
+      agency: {},
       stage: 'collect',
       accountable: {
         person: office.paul.person,

@@ -10,6 +10,7 @@
 
 import { resolve } from '../accountability/resolve.ts'
 import type { Accountable, Subject } from '../audit/entry.ts'
+import { agencyOf, type Dial } from '../delegation/agency.ts'
 import { databaseMilliseconds } from '../delegation/delegation-store.ts'
 import { branchOf, rootOf, type Tree } from '../delegation/standing.ts'
 import { archetypeSubject, type Agent, type AgentId } from '../identity/agent.ts'
@@ -30,6 +31,8 @@ export interface Facts {
   readonly stage: string | null
   /** Who answers for the agent that acts, when the facts were read; absent when nobody does. */
   readonly accountable?: Accountable
+  /** How much these agents together decide without asking, by class of tool. */
+  readonly agency: Dial
   readonly relied: readonly Subject[]
 }
 
@@ -53,6 +56,10 @@ export async function loadFacts(
     for (const subject of (answers.ok ? answers.value : answers.error).relied) relied.add(subject)
     if (loaded.length === 1 && answers.ok) accountable = answers.value.accountable
   }
+  const agency = await agencyOf(
+    tx,
+    loaded.map(({ archetype }) => archetype),
+  )
   const person = await loadPerson(tx, tree.delegation.person)
   for (const subject of [person.id, ...person.groups.map(({ id }) => id)]) relied.add(subject)
   return {
@@ -60,6 +67,7 @@ export async function loadFacts(
     people: [person],
     delegation: { id: tree.delegation.id, depth: tree.ancestors.length },
     stage: rootOf(tree).stage,
+    agency,
     ...(accountable === undefined ? {} : { accountable }),
     relied: [...relied],
   }

@@ -125,4 +125,16 @@ export const migrations: readonly Migration[] = [
       create index connection_open on connection (id) where ended_at is null;
     `,
   },
+  {
+    // The agency dial; what was never set has no row.
+    name: 'delegation-0003',
+    up: `
+      create table agency (
+        archetype text not null,
+        class text not null,
+        agency text not null,
+        primary key (archetype, class)
+      )
+    `,
+  },
 ]

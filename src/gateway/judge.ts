@@ -11,7 +11,7 @@ import type { Diagnostics } from '../base/diagnostics.ts'
 import { intentSegment } from '../channel/segment.ts'
 import { Shown } from '../channel/shown.ts'
 import { ShownMemory } from '../channel/shown-memory.ts'
-import { isDirected, type Provenance, trace } from '../channel/trace.ts'
+import { carried, isDirected, type Provenance, trace } from '../channel/trace.ts'
 import { type Decision, decide, type DecisionRequest } from '../decision/decide.ts'
 import type { ApprovalFacts } from '../decision/facts.ts'
 import { type CallFacts, type Coverage, covers } from '../delegation/covers.ts'
@@ -125,6 +125,9 @@ async function decided(
 function decideOn(asked: AskedCall, env: JudgeEnv): Pick<JudgedCall, 'request' | 'decision'> {
   const { call, known, target, coverage, provenance, approval } = asked
   const { agents, people, delegation, stage } = known.facts
+  const agency = known.facts.agency[target.resource.class]
+  const isConfidential =
+    target.resource.class !== 'read' && carried(asked.shown, call.action.arguments).length > 0
   const request: DecisionRequest = {
     agents,
     people,
@@ -139,6 +142,8 @@ function decideOn(asked: AskedCall, env: JudgeEnv): Pick<JudgedCall, 'request' |
       arguments: call.action.arguments,
       provenance,
       intent: coverage,
+      ...(agency !== undefined && { agency }),
+      ...(isConfidential && { confidential: true }),
       ...(approval !== undefined && { approval }),
     },
   }

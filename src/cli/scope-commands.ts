@@ -1,0 +1,67 @@
+/** `behalf scope|agency`. */
+
+import type { Command } from 'commander'
+import * as z from 'zod'
+import { act } from './act.ts'
+import { examples, table } from './terminal.ts'
+
+const toolClass = z.enum(['read', 'write', 'egress', 'destructive', 'money'])
+const agency = z.enum(['always', 'strict', 'doubt', 'never'])
+
+/** Adds the commands by which people find out what to delegate, and how much agents ask. */
+export function addScopeCommands(program: Command): void {
+  const scope = program.command('scope').summary('what a request needs')
+  scope
+    .command('propose <words>')
+    .summary('propose a scope for a request, to read, narrow and delegate')
+    .requiredOption('--servers <names>', 'comma-separated reviewed servers')
+    .option('--approver <person-or-group>', 'who says yes to what the words do not ask for')
+    .option('--json', 'only the authorization_details, for `behalf delegate --details`')
+    .addHelpText(
+      'after',
+      examples('behalf scope propose "send the summary to ann@acme.example" --servers mail,files'),
+    )
+    .action(async (words: string, options: Record<string, string>, command: Command) => {
+      const isBare = options['json'] !== undefined
+      await act(
+        'proposeScope',
+        () => ({
+          words,
+          servers: (options['servers'] ?? '').split(','),
+          ...(options['approver'] !== undefined && { approver: options['approver'] }),
+        }),
+        ({ details, sentences, digest }) => {
+          const json = JSON.stringify(details, undefined, 2)
+          return isBare ? json : [...sentences, '', json, '', `digest: ${digest}`].join('\n')
+        },
+      )(words, options, command)
+    })
+
+  const dial = program.command('agency').summary('how much agents decide without asking')
+  dial
+    .command('show <archetype>')
+    .summary('the dial of a kind of agent')
+    .addHelpText('after', examples('behalf agency show tax-preparer'))
+    .action(
+      act(
+        'showAgency',
+        (archetype) => ({ archetype }),
+        ({ dial: positions }) => table(['class', 'asks'], Object.entries(positions)),
+      ),
+    )
+  dial
+    .command('set <archetype> <class> <asks>')
+    .summary('turn it for a class of tools: always, strict, doubt or never')
+    .addHelpText('after', examples('behalf agency set tax-preparer write doubt'))
+    .action(
+      act(
+        'setAgency',
+        (archetype, _options, ...[ofClass, asks]) => ({
+          archetype,
+          toolClass: toolClass.parse(ofClass),
+          agency: agency.parse(asks),
+        }),
+        ({ dial: positions }) => table(['class', 'asks'], Object.entries(positions)),
+      ),
+    )
+}
