@@ -209,7 +209,7 @@ function fallen(
  * Leaves everything of `batch` to travel with the commit, and the entries `following` behind its own.
  * Resolves with the index of the first once they are durable.
  */
-async function appendWithCommit(
+function appendWithCommit(
   tx: Tx,
   batch: readonly Writing[],
   following: readonly PreparedEntry[] = [],
@@ -217,13 +217,15 @@ async function appendWithCommit(
   const values = batch.flatMap((writing) => writing.values ?? [])
   const entries = [...batch.map(({ entry }) => entry), ...following]
   const before = values.length === 0 ? [] : [keepStatement(values)]
-  const answers = await sendWithCommit(tx, [
+  const index = sendWithCommit(tx, [
     ...before,
     appendStatement(entries),
     // After the entries, whose indexes they may hold; the commit is already on its way.
     ...rowsBeside(batch, entries.length),
-  ])
-  return firstOf(answers[before.length])
+  ]).then((answers) => firstOf(answers[before.length]))
+  // When the commit fails, whoever runs the transaction learns of it there and never comes to ask here.
+  index.catch(() => undefined)
+  return index
 }
 
 /** The statements for the rows of a batch, one per kind. */
