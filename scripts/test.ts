@@ -34,7 +34,8 @@ let failed = 0
 const stream = run({
   files: files.map((file) => join(root, file)),
   concurrency: 2,
-  timeout: 300_000,
+  // A file of scenarios is some hundred processes; a busy machine takes its time.
+  timeout: 900_000,
 })
 stream.on('test:pass', (event) => {
   if (event.details.type !== 'suite' && event.skip === undefined) passed++
