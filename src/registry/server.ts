@@ -53,6 +53,8 @@ export const transportSchema = z.discriminatedUnion('type', [
     /** Paths that the sandbox shows it. */
     readOnly: z.array(line).max(50).exactOptional(),
     readWrite: z.array(line).max(50).exactOptional(),
+    /** Where it must run: elsewhere it is not started at all. Without a demand, the best that there is. */
+    tier: z.enum(['T0', 'T1']).exactOptional(),
   }),
   z.strictObject({
     type: z.literal('http'),

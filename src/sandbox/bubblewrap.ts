@@ -79,6 +79,8 @@ export async function jailed(plan: Plan, env: SandboxEnv): Promise<Result<Launch
 
 /** The filter for this machine, after a jail of the real kind ran here. */
 export async function jailWorks(env: SandboxEnv): Promise<Result<Uint8Array, JailRefusal>> {
+  const known = working.get(bubblewrapOf(env))
+  if (known !== undefined) return ok(known)
   const filter = seccompFilter(arch())
   if (filter === undefined) return unavailable(`no system call filter for \`${arch()}\``)
   const bubblewrap = bubblewrapOf(env)
@@ -103,9 +105,13 @@ export async function jailWorks(env: SandboxEnv): Promise<Result<Uint8Array, Jai
     },
     env.clock,
   )
-  return fault === undefined ? ok(filter) : unavailable(hinted(fault))
+  if (fault !== undefined) return unavailable(hinted(fault))
+  working.set(bubblewrap, filter)
+  return ok(filter)
 }
 
+// What worked once on a machine goes on working; what did not is tried again.
+const working = new Map<string, Uint8Array>()
 const PROBED = { memoryBytes: 0, processes: 16, openFiles: 64, scratchBytes: 65_536, diskBytes: 0 }
 
 async function wallsOf(
@@ -113,16 +119,7 @@ async function wallsOf(
   shown: ReadonlySet<string>,
 ): Promise<string[]> {
   const walls = ['--unshare-all', '--die-with-parent', '--new-session', '--hostname', hostMark()]
-  for (const path of SYSTEM) {
-    const found = await lstat(path).catch(() => undefined)
-    if (found === undefined) continue
-    walls.push(
-      ...(found.isSymbolicLink()
-        ? ['--symlink', await readlink(path), path]
-        : ['--ro-bind', path, path]),
-    )
-  }
-  for (const path of [...SYSTEM_FILES, ...AUTHORITIES]) walls.push('--ro-bind-try', path, path)
+  walls.push(...(await (system ??= systemWalls())))
   walls.push('--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys')
   // bubblewrap's /dev is a writable tmpfs half as large as the memory, with /dev/shm in it.
   walls.push('--dev', '/dev', '--remount-ro', '/dev')
@@ -139,6 +136,24 @@ async function wallsOf(
   walls.push('--remount-ro', '/', '--chdir', plan.spec.cwd ?? '/')
   walls.push('--seccomp', String(FILTER_FD), '--block-fd', String(GATE_FD))
   return [...walls, '--info-fd', String(NUMBER_FD)]
+}
+
+let system: Promise<readonly string[]> | undefined
+
+/** The system's programs and libraries, which stay where they are while we live. */
+async function systemWalls(): Promise<readonly string[]> {
+  const walls: string[] = []
+  for (const path of SYSTEM) {
+    const found = await lstat(path).catch(() => undefined)
+    if (found === undefined) continue
+    walls.push(
+      ...(found.isSymbolicLink()
+        ? ['--symlink', await readlink(path), path]
+        : ['--ro-bind', path, path]),
+    )
+  }
+  for (const path of [...SYSTEM_FILES, ...AUTHORITIES]) walls.push('--ro-bind-try', path, path)
+  return walls
 }
 
 /** Lowers what the kernel counts. In a user namespace of its own a jail's processes are counted alone. */

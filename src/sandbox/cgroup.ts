@@ -2,13 +2,14 @@
  * A control group of one's own, where this user may make one: the kernel then holds the totals exactly.
  *
  * Both hierarchies are spoken: v2 (one folder; we must be allowed to hand it the controllers) and v1
- * (a folder each for memory, pids and cpuacct). Call `controlGroup`; undefined means that the watchdog
+ * (a folder each for memory, pids, cpuacct and cpu). Call `controlGroup`; undefined means that the watchdog
  * has to do.
  *
  * @see https://docs.kernel.org/admin-guide/cgroup-v2.html and cgroup-v1/
  */
 
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { kill } from 'node:process'
 import type { Bounds } from './limits.ts'
@@ -25,7 +26,8 @@ export interface GroupUse {
 /** A group that holds one program. */
 export interface ControlGroup {
   readonly folders: readonly string[]
-  add(pid: number): void
+  /** Takes a process in, with all that it will start. The kernel waits a few milliseconds for the first. */
+  add(pid: number): Promise<void>
   use(): GroupUse
   /** Kills what is still in it and removes it; false while something in it is still ending. */
   remove(): boolean
@@ -41,7 +43,7 @@ const MICROSECONDS = 1e6
 /** The folders in which our groups lie, where they do. */
 export const GROUP_FOLDERS: readonly string[] = [
   ...V2.map((root) => join(root, PARENT)),
-  ...['memory', 'pids', 'cpuacct'].map((controller) => join(V1, controller, PARENT)),
+  ...['memory', 'pids', 'cpuacct', 'cpu'].map((controller) => join(V1, controller, PARENT)),
 ]
 
 /** A group called `name` with these limits, under one of ours; undefined where that is not permitted. */
@@ -70,7 +72,7 @@ function unified(name: string, bounds: Bounds): ControlGroup | undefined {
   write(folder, 'memory.oom.group', 1)
   return {
     folders: [folder],
-    add: (pid) => void write(folder, 'cgroup.procs', pid),
+    add: (pid) => enter(folder, pid),
     use: () => ({
       memoryBytes: number(folder, 'memory.peak') || number(folder, 'memory.current'),
       processes: number(folder, 'pids.peak') || number(folder, 'pids.current'),
@@ -85,7 +87,8 @@ function unified(name: string, bounds: Bounds): ControlGroup | undefined {
 function separate(name: string, bounds: Bounds): ControlGroup | undefined {
   const at = (controller: string): string => join(V1, controller, PARENT, name)
   const [memory, pids, cpu] = [at('memory'), at('pids'), at('cpuacct')]
-  const folders = [memory, pids, cpu]
+  // The last for its default alone: each group has one share, however many its processes are.
+  const folders = [memory, pids, cpu, at('cpu')]
   const made =
     folders.every(
       (folder) => read(join(folder, '../..'), 'cgroup.procs') !== undefined && make(folder),
@@ -100,7 +103,9 @@ function separate(name: string, bounds: Bounds): ControlGroup | undefined {
   let peak = 0
   return {
     folders,
-    add: (pid) => folders.forEach((folder) => write(folder, 'cgroup.procs', pid)),
+    add: async (pid) => {
+      await Promise.all(folders.map((folder) => enter(folder, pid)))
+    },
     use: () => {
       peak = Math.max(peak, number(pids, 'pids.current'))
       return {
@@ -133,6 +138,11 @@ export function removed(folder: string): boolean {
   } catch (cause) {
     return (cause as NodeJS.ErrnoException).code === 'ENOENT'
   }
+}
+
+async function enter(folder: string, pid: number): Promise<void> {
+  // A process that ended meanwhile needs no group.
+  await writeFile(join(folder, 'cgroup.procs'), String(pid), { flag: 'r+' }).catch(() => {})
 }
 
 function make(folder: string): boolean {

@@ -1,7 +1,6 @@
 /** One process group: started with nothing but what is named, ended as a whole. */
 
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
-import { setPriority } from 'node:os'
 import { kill } from 'node:process'
 import { Readable, type Writable } from 'node:stream'
 import { inheritedDescriptors } from './inherited.ts'
@@ -37,13 +36,15 @@ export interface Launched {
 
 /** The descriptors that bubblewrap is given. */
 export const [FILTER_FD, GATE_FD, NUMBER_FD] = [3, 4, 5] as const
-// The interactive work of others goes first.
-const NICE = 10
 
-/** Spawns `launch` with exactly this environment and no descriptor but its pipes. Throws if it cannot start. */
+/**
+ * Spawns `launch` with exactly this environment and no descriptor but its pipes. Throws if it cannot start.
+ * `adopt` is told the number as soon as there is one, and waited for.
+ */
 export async function launched(
   launch: Launch,
   environment: Readonly<Record<string, string>>,
+  adopt: (pid: number) => Promise<void> = async () => {},
 ): Promise<Launched> {
   const child = spawn(launch.command, launch.args, {
     cwd: launch.cwd,
@@ -64,8 +65,8 @@ export async function launched(
   stdin.on('error', () => {})
   const gate = written(child, GATE_FD)
   if (launch.filter !== undefined) written(child, FILTER_FD)?.end(launch.filter)
-  const root = launch.filter === undefined ? pid : ((await numberTold(child)) ?? pid)
-  for (const each of new Set([pid, root])) yieldTo(each)
+  const told = launch.filter === undefined ? undefined : numberTold(child)
+  const [root = pid] = await Promise.all([told, adopt(pid)])
   return { child, pid, stdin, stdout, stderr, root, open: () => void gate?.end('.') }
 }
 
@@ -117,12 +118,4 @@ function written(child: ChildProcess, fd: number): Writable | undefined {
   if (pipe === null || pipe === undefined || !('end' in pipe)) return undefined
   pipe.on('error', () => {})
   return pipe
-}
-
-function yieldTo(pid: number): void {
-  try {
-    setPriority(pid, NICE)
-  } catch {
-    // It ended already.
-  }
 }

@@ -97,15 +97,23 @@ test('T1: the exit says what was used, and the report what holds it', async (t) 
   const root = folder(t)
   mkdirSync(join(root, 'work'))
   chmodSync(join(root, 'work'), 0o777)
-  const spec = program(root, `console.log(Buffer.alloc(50_000, 'x').toString())`)
+  const spec = program(
+    root,
+    `console.log(Buffer.alloc(50_000, 'x').toString())
+     process.stdin.resume()`,
+  )
   const ran = must(
     await sandboxed(
       { ...CLOSED, ...spec, readWrite: [join(root, 'work')], label: 'srv_1', tier: 'T1' },
       env,
     ),
   )
-  ran.stdin.end()
   ran.stdout.resume()
+  // A watchdog has to have looked once.
+  for (let i = 0; i < 500 && ran.stats().peakMemoryBytes < 1_000_000; i++) {
+    await systemClock.sleep(10)
+  }
+  ran.stdin.end()
   const { ended, code, denied, used } = await ran.exit
   assert.deepEqual({ ended, code, denied }, { ended: 'itself', code: 0, denied: [] })
   assert.equal(used.outputBytes, 50_001)

@@ -1,6 +1,7 @@
 /** Starts an exact command line and stays with it to its end: `supervised`. */
 
 import { rm } from 'node:fs/promises'
+import { setPriority } from 'node:os'
 import { PassThrough, type Readable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import { controlGroup, type ControlGroup } from './cgroup.ts'
@@ -35,16 +36,22 @@ export interface Traffic {
 
 const NOTHING = { sentBytes: 0, receivedBytes: 0 }
 const LINGER_MILLISECONDS = 2_000
-const [REMOVAL_TRIES, REMOVAL_PAUSE_MILLISECONDS] = [100, 10]
+const [REMOVAL_TRIES, REMOVAL_PAUSE_MILLISECONDS] = [200, 2]
 
 /** Runs it. The gate opens only when it is in its group and watched: no line of it runs before. */
 export async function supervised(order: Order, clock: Clock): Promise<Sandboxed> {
   const { launch, bounds } = order
   const startedAt = clock.nowMilliseconds()
-  const program = await launched(launch, order.environment)
+  let group: ControlGroup | undefined
+  const program = await launched(launch, order.environment, async (started) => {
+    group = controlGroup(`${hostMark()}-${started}`, bounds)
+    await group?.add(started)
+  })
   const { child, pid, root } = program
-  const group = controlGroup(`${hostMark()}-${pid}`, bounds)
-  for (const each of new Set([pid, root])) group?.add(each)
+  // It may have been born before its parent was in the group.
+  if (root !== pid) await group?.add(root)
+  // A group has one share of the processor, whatever is in it; without one, others go first.
+  if (group === undefined) yieldTo(root)
 
   const over = new AbortController()
   let ended: Ending | undefined
@@ -154,4 +161,14 @@ function capped(
 
 function bytesRead(stream: Readable): number {
   return 'bytesRead' in stream && typeof stream.bytesRead === 'number' ? stream.bytesRead : 0
+}
+
+const NICE = 10
+
+function yieldTo(pid: number): void {
+  try {
+    setPriority(pid, NICE)
+  } catch {
+    // It ended already.
+  }
 }

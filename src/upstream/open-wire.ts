@@ -49,7 +49,11 @@ async function start(
   env: WireEnv,
 ): Promise<Opened> {
   const { command, args, env: environment = {}, cwd, readOnly = [], readWrite = [] } = transport
-  const place = cwd === undefined ? {} : { cwd }
+  const place = {
+    ...(cwd !== undefined && { cwd }),
+    ...(transport.tier !== undefined && { tier: transport.tier }),
+    label: server.id,
+  }
   const started = await startStdio(
     {
       program: { command, args, readOnly, readWrite, environment, ...place },

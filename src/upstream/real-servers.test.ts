@@ -12,6 +12,7 @@ import { silentDiagnostics } from '../base/diagnostics.ts'
 import { must } from '../base/result.ts'
 import { sandboxed } from '../sandbox/sandboxed.ts'
 import { options, serverOf, testFolder, testUpstreams, tool } from './testing.ts'
+import type { UpstreamServer } from './server.ts'
 import type { Upstreams } from './upstreams.ts'
 
 const packages = join(import.meta.dirname, '../../node_modules/@modelcontextprotocol')
@@ -116,7 +117,11 @@ for (const tier of ['T0', 'T1'] as const) {
     ])
     const seen = await upstreams.call(server, tool('get-env'), options())
     const [{ text }] = ('result' in seen ? seen.result['content'] : []) as [{ text: string }]
-    const { PWD: _, ...environment } = JSON.parse(text) as Record<string, string>
+    const {
+      PWD: _pwd,
+      TMPDIR: _scratch,
+      ...environment
+    } = JSON.parse(text) as Record<string, string>
     assert.deepEqual(environment, { SHOWN: 'yes' })
     const prompt = {
       method: 'prompts/get',
@@ -212,3 +217,20 @@ test('the tax engine refuses a caller without its key, and nothing is sent with 
     error: { reason: 'upstream_failed', message: 'expected its credential' },
   })
 })
+
+test('a server that demands a tier which is not there is not started at all', async (t) => {
+  const upstreams = testUpstreams(t)
+  const refused = await upstreams.observe(demanding('T1'))
+  assert.match(
+    refused.ok ? '' : (refused.error.message ?? ''),
+    /tier_unavailable: no bubblewrap at/,
+  )
+  assert.equal((await upstreams.observe(demanding('T0'))).ok, true)
+  assert.equal((await upstreams.observe(demanding())).ok, true)
+})
+
+function demanding(tier?: 'T0' | 'T1'): UpstreamServer {
+  const args = [program('server-everything'), 'stdio']
+  const transport = { type: 'stdio', command: 'node', args } as const
+  return serverOf({ ...transport, ...(tier !== undefined && { tier }) }, { id: `srv_${tier}` })
+}

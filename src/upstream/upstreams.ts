@@ -2,6 +2,7 @@
 
 import type { Result } from '../base/result.ts'
 import { callUpstream, type CallOptions, type CallOutcome, type UpstreamRequest } from './call.ts'
+import { sweep } from '../sandbox/leftovers.ts'
 import { Connections } from './connections.ts'
 import { observe, type Listing, type ObserveRefusal } from './observe.ts'
 import type { WireEnv } from './open-wire.ts'
@@ -23,6 +24,11 @@ export interface Upstreams {
 
 /** The upstreams of one process. */
 export function openUpstreams(env: WireEnv): Upstreams {
+  // What a process of ours that was killed left running, before anything is started anew.
+  const { processes, groups, folders } = sweep()
+  if (processes + groups + folders > 0) {
+    env.diagnostics.warn('sandbox.swept', { processes, groups, folders })
+  }
   const connections = new Connections(env)
   const within = { connections, clock: env.clock }
   return {
