@@ -1,8 +1,8 @@
 /** Loads what the story of a delegation is told from. */
 
 import type { Store } from '../store/store.ts'
-import { delegationTree, entriesOfDelegations } from './queries.ts'
-import { quotedIn, type StoryInput } from './story.ts'
+import { delegationTree, entriesOfDelegations, signInsOf } from './queries.ts'
+import { quotedIn, sessionsIn, type StoryInput } from './story.ts'
 import type { Names } from './story-words.ts'
 import type { Vault } from './vault.ts'
 
@@ -20,10 +20,13 @@ export function loadStory(
     const found = await entriesOfDelegations(tx, tree, { limit: MOST_ENTRIES + 1 })
     const entries = found.slice(0, MOST_ENTRIES)
     const opened = await env.vault.openMany(tx, quotedIn(entries.map(({ entry }) => entry)))
+    const sessions = sessionsIn(entries.map(({ entry }) => entry))
+    const signIns = await signInsOf(tx, sessions, entries.at(-1)?.index ?? 0)
     const next = found[MOST_ENTRIES]
     return {
       entries,
       opened,
+      signIns,
       ...(names === undefined ? {} : { names }),
       ...(next === undefined ? {} : { cutAt: next.index }),
     }

@@ -61,4 +61,11 @@ export const migrations: readonly Migration[] = [
       create index vault_value_subject on vault_value (subject) where subject is not null;
     `,
   },
+  {
+    name: 'audit-0002',
+    up: `
+      create index log_entry_sign_in on log_entry (index)
+        where kind in ('signed_in', 'sign_in_code_issued');
+    `,
+  },
 ]

@@ -11,6 +11,7 @@ import {
   entriesBetween,
   entriesOfDelegations,
   entryAt,
+  signInsOf,
 } from './queries.ts'
 import { openTestLog, testEntry, testIntended, testOutcome, type TestLog } from './testing.ts'
 
@@ -134,4 +135,53 @@ test('each lookup uses its index', async (t) => {
       assert.match(rows.map((row) => row['QUERY PLAN']).join('\n'), new RegExp(index))
     }
   })
+})
+
+test('how sessions began: by the last code before the sign-in, whoever issued it', async (t) => {
+  const log = await openTestLog(t)
+  const time = 1_767_225_600_000
+  const admin: Actor = { type: 'person', person: 'per_admin', presence: 'session' }
+  const code = (person: string, issuer: Actor): Entry => ({
+    v: 1,
+    time,
+    by: issuer,
+    kind: 'sign_in_code_issued',
+    person,
+    expiresAt: 1_767_226_200,
+  })
+  const signedIn = (person: string, session: string): Entry => ({
+    v: 1,
+    time,
+    by: { type: 'person', person, session, presence: 'session' },
+    kind: 'signed_in',
+    person,
+    session,
+    method: 'one_time_code',
+    expiresAt: 1_767_268_800,
+  })
+  await log.store.transaction((tx) =>
+    append(tx, [
+      signedIn('per_sam', 'ses_0'), // 0: its code is older than this log
+      code('per_paul', by), // 1: replaced by the next
+      code('per_paul', admin), // 2
+      code('per_sam', by), // 3
+      signedIn('per_paul', 'ses_1'), // 4
+      code('per_paul', by), // 5
+      signedIn('per_paul', 'ses_2'), // 6
+    ]),
+  )
+  const { db } = log.store
+  const began = async (...sessions: string[]): Promise<unknown> =>
+    [...(await signInsOf(db, new Set(sessions), 7))].map(([session, found]) => [
+      session,
+      found.signedIn.index,
+      found.code?.index,
+    ])
+  assert.deepEqual(await began('ses_0', 'ses_1', 'ses_2', 'ses_9'), [
+    ['ses_2', 6, 5],
+    ['ses_1', 4, 2],
+    ['ses_0', 0, undefined],
+  ])
+  assert.deepEqual(await began(), [])
+  assert.equal((await signInsOf(db, new Set(['ses_2']), 6)).size, 0)
 })

@@ -76,6 +76,44 @@ export async function callsWithoutOutcome(
   return entries.filter((e): e is PlacedEntry<EntryOf<'call_intended'>> => isIntended(e.entry))
 }
 
+/** How a session began: the entries of the sign-in and of the code that was used. */
+export interface SignIn {
+  readonly signedIn: PlacedEntry<EntryOf<'signed_in'>>
+  /** Absent if it was issued before what was looked through. */
+  readonly code?: PlacedEntry<EntryOf<'sign_in_code_issued'>>
+}
+
+/** How many sign-ins and codes are looked through, from the latest back. */
+const MOST_SIGN_INS = 5_000
+
+/** How `sessions` began, as far as the last entries before the entry `before` tell. */
+export async function signInsOf(
+  db: Db,
+  sessions: ReadonlySet<string>,
+  before: number,
+): Promise<ReadonlyMap<string, SignIn>> {
+  if (sessions.size === 0) return new Map()
+  const latestFirst = placed(
+    await sql<Row>`
+      select index, entry from log_entry
+      where kind in ('signed_in', 'sign_in_code_issued') and index < ${before}
+      order by index desc limit ${MOST_SIGN_INS}`.execute(db),
+  )
+  const found = new Map<string, SignIn>()
+  for (const { index, entry } of latestFirst) {
+    if (entry.kind === 'signed_in' && sessions.has(entry.session)) {
+      found.set(entry.session, { signedIn: { index, entry } })
+    }
+    if (entry.kind !== 'sign_in_code_issued') continue
+    // A code ends the one before it, so the last one before a sign-in is the one that was used.
+    for (const [session, known] of found) {
+      if (known.code !== undefined || known.signedIn.entry.person !== entry.person) continue
+      found.set(session, { ...known, code: { index, entry } })
+    }
+  }
+  return found
+}
+
 /** The last calls that were decided, admitted or refused, the latest first, at most `limit`. */
 export async function lastDecidedCalls(
   db: Db,

@@ -280,3 +280,52 @@ test('every value that is quoted is asked for', () => {
   const some = new Map([...values].filter(([of]) => asked.has(of)))
   assert.equal(printStory(tellStory(story(told, { opened: some }))), text)
 })
+
+test('a story says by whose code each person came in: whoever issued it could have been them', () => {
+  const at = { v: 1, time: start } as const
+  const session = 'ses_1'
+  const by: Actor = { type: 'person', person: 'per_paul', session, presence: 'session' }
+  const admin: Actor = { type: 'person', person: 'per_admin', presence: 'session' }
+  const revoked: Entry = { ...at, by, kind: 'delegation_revoked', delegation: 'dlg_1' }
+  const signedIn = {
+    index: 5,
+    entry: {
+      ...at,
+      by,
+      kind: 'signed_in',
+      person: 'per_paul',
+      session,
+      method: 'one_time_code',
+      expiresAt: 0,
+    },
+  } as const
+  const code = {
+    index: 3,
+    entry: {
+      ...at,
+      by: admin,
+      kind: 'sign_in_code_issued',
+      person: 'per_paul',
+      expiresAt: 0,
+    },
+  } as const
+  const input: StoryInput = {
+    entries: [{ index: 9, entry: revoked }],
+    opened: new Map(),
+    names: new Map([
+      ['per_paul', 'Paul'],
+      ['per_admin', 'Ada\u202e'],
+    ]),
+  }
+  const words = (signIns: StoryInput['signIns']): unknown =>
+    tellStory({ ...input, ...(signIns && { signIns }) })
+      .filter(({ topic }) => topic === 'identity')
+      .map(({ text, also }) => [text, also])
+  assert.deepEqual(words(undefined), [])
+  assert.deepEqual(words(new Map([[session, { signedIn, code }]])), [
+    ['Paul acted in a session that began with a code issued by Ada\\u{202e}', [3, 5]],
+  ])
+  assert.deepEqual(words(new Map([[session, { signedIn }]])), [
+    ['Paul acted in a session that began with a code issued by somebody unknown', [5]],
+  ])
+})

@@ -9,6 +9,7 @@
  */
 
 import type { Accountable, Entry, EntryOf, Subject, Verdict } from './entry.ts'
+import type { SignIn } from './queries.ts'
 import {
   allowances,
   answerable,
@@ -29,6 +30,8 @@ export interface StoryInput {
   /** In the order of the log. */
   readonly entries: readonly { readonly index: number; readonly entry: Entry }[]
   readonly opened: Opened
+  /** How the sessions began in which people acted, where that is known. */
+  readonly signIns?: ReadonlyMap<string, SignIn>
   /** Names of people and groups; what the entries name themselves need not be here. */
   readonly names?: Names
   /** The first entry that is left out because the story is too long. */
@@ -81,7 +84,12 @@ export function tellStory(input: StoryInput): StoryLine[] {
   )
   const last = input.entries.at(-1)
   if (last === undefined) return lines
-  const summary = [...whereCut(input.cutAt), ...notAsked(told), ...whoAnswers(told)]
+  const summary = [
+    ...whereCut(input.cutAt),
+    ...whoseCodes(told),
+    ...notAsked(told),
+    ...whoAnswers(told),
+  ]
   return [...lines, ...summary.map((l) => ({ index: last.index, time: last.entry.time, ...l }))]
 }
 
@@ -94,6 +102,11 @@ export function printStory(lines: readonly StoryLine[]): string {
       return `${place}  ${instant(time)}  ${topic.replaceAll('_', ' ').padEnd(10)}  ${text}\n`
     })
     .join('')
+}
+
+/** The sessions in which people did what `entries` say. */
+export function sessionsIn(entries: readonly Entry[]): ReadonlySet<string> {
+  return new Set(entries.flatMap(({ by }) => (by.type === 'person' ? (by.session ?? []) : [])))
 }
 
 /** Every digest whose value the story wants to quote. */
@@ -274,6 +287,22 @@ function isReading(call: Call, outcome: EntryOf<'call_outcome'> | undefined): bo
 function whereCut(cutAt: number | undefined): Line[] {
   if (cutAt === undefined) return []
   return [tell('cut', `the story goes on from entry ${cutAt}, which is not told here`)]
+}
+
+/**
+ * By whose code each person came in, who then delegated, moved, approved or ended: whoever issued it knew
+ * it, and so could have come in as that person.
+ */
+function whoseCodes({ signIns = new Map(), names }: Telling): Line[] {
+  return [...signIns.values()].map(({ signedIn, code }) => {
+    const person = named(signedIn.entry.person, names)
+    const issuer = code === undefined ? 'somebody unknown' : who(code.entry.by, names)
+    const text = `${person} acted in a session that began with a code issued by ${issuer}`
+    return {
+      ...tell('identity', text),
+      also: [...(code === undefined ? [] : [code.index]), signedIn.index],
+    }
+  })
 }
 
 /** Calls that changed something without any person having been asked about just them. */

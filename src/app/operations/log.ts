@@ -7,16 +7,13 @@ import { printStory, tellStory } from '../../audit/story.ts'
 import { openCheckpoint } from '../../audit/tree-head.ts'
 import { recordCosignatures } from '../../audit/tree-store.ts'
 import type { Output } from '../../api/operations.ts'
-import { idSchema } from '../../base/id.ts'
 import { ok, refuse } from '../../base/result.ts'
-import { findDelegation } from '../../delegation/delegation-store.ts'
 import { listGroups, listPeople } from '../../people/people-store.ts'
 import { personActor } from '../../people/session.ts'
 import { listServers } from '../../registry/server-store.ts'
 import type { Tx } from '../../store/store.ts'
 import type { Handlers } from '../api-endpoint.ts'
-
-const delegationId = idSchema('dlg')
+import { delegationTarget } from './delegations.ts'
 
 /** Handlers by operation. */
 export const logHandlers: Pick<
@@ -24,12 +21,7 @@ export const logHandlers: Pick<
   'logStory' | 'logEntries' | 'logReceipt' | 'logKey' | 'logCosign' | 'rotateKey'
 > = {
   logStory: {
-    target: async ({ id }, session, env) => {
-      const parsed = delegationId.safeParse(id)
-      const found = parsed.success ? await findDelegation(env.store.db, parsed.data) : undefined
-      if (found === undefined) return refuse({ reason: 'unknown_delegation' })
-      return ok({ type: 'delegation', id: found.id, own: found.person === session.person })
-    },
+    target: delegationTarget,
     run: async ({ id }, _session, env) => {
       const names = await env.store.snapshot(namesOf)
       const lines = tellStory(await loadStory(id, env, names))
