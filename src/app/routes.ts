@@ -16,6 +16,7 @@ import { exchange } from '../token/exchange.ts'
 import { introspect } from '../token/introspect.ts'
 import { authorizationServerMetadata, jwks, protectedResourceMetadata } from '../token/metadata.ts'
 import { revoke } from '../token/revoke.ts'
+import { accessRoutes } from './access/endpoint.ts'
 import { apiRoutes } from './api-endpoint.ts'
 import { type HttpAnswer, type HttpRequest, json, plain, type Route } from './http.ts'
 import type { Installation } from './installation.ts'
@@ -78,6 +79,7 @@ export function routes(env: Installation): Route[] {
       },
       env,
     ),
+    ...accessRoutes(env),
     get('/log/{path*}', (request) => tile(request, env)),
     get('/healthz', () => plain(200, 'alive')),
     get('/readyz', () => ready(env)),

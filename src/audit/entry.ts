@@ -339,6 +339,15 @@ export const entrySchema = z.discriminatedUnion('kind', [
     segmentKind: z.string().max(40),
     content: sealed,
   }),
+  /** Another enforcement point asked (AuthZEN); a yes reserved nothing. */
+  kind('access_evaluated', {
+    subjectType: z.string().max(40),
+    action: z.string().max(300),
+    decision: z.boolean(),
+    reason: z.string().max(200).optional(),
+    delegation: subject.optional(),
+    server: subject.optional(),
+  }),
   kind('operation_refused', { operation: z.string().max(80), reason: z.string().max(200) }),
 ])
 

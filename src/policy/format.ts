@@ -3,7 +3,7 @@
 import { formatPolicies } from '@cedar-policy/cedar-wasm/nodejs'
 import { ok, refuse, type Result } from '../base/result.ts'
 
-const LINE_WIDTH = 100
+const LINE_WIDTH = 80
 
 /** The text as the formatter writes it; refuses one that does not parse. */
 export function formatted(

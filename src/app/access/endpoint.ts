@@ -1,0 +1,210 @@
+/**
+ * `/access/v1/evaluation` and `/access/v1/evaluations`: AuthZEN Authorization API 1.0 over HTTP.
+ *
+ * Whoever asks is authenticated: a person by their session, an agent by its own token for the
+ * administration API. Answers are recorded before they are given.
+ *
+ * @see https://openid.net/specs/authorization-api-1_0.html
+ */
+
+import { append } from '../../audit/append.ts'
+import type { Entry } from '../../audit/entry.ts'
+import { ok, refuse, type Result } from '../../base/result.ts'
+import { parseStrictJson } from '../../mcp/strict-json.ts'
+import { authenticateSession } from '../../people/authenticate-session.ts'
+import { personActor } from '../../people/session.ts'
+import { authenticateToken } from '../../token/authenticate-token.ts'
+import { administrationResource } from '../../token/resource.ts'
+import { type HttpAnswer, type HttpRequest, json, type Route } from '../http.ts'
+import type { Installation } from '../installation.ts'
+import { problem } from '../problems.ts'
+import { evaluate, type Asker, type Evaluation } from './evaluate.ts'
+import {
+  questionSchema,
+  questionsSchema,
+  withDefaults,
+  type Question,
+  type Questions,
+} from './question.ts'
+
+/** The routes of the access evaluation API. */
+export function accessRoutes(env: Installation): Route[] {
+  const { issuer } = env
+  return [
+    {
+      method: 'POST',
+      path: '/access/v1/evaluation',
+      handle: (request) => answered(request, env, (body, asker) => single(body, asker, env)),
+    },
+    {
+      method: 'POST',
+      path: '/access/v1/evaluations',
+      handle: (request) => answered(request, env, (body, asker) => several(body, asker, env)),
+    },
+    {
+      method: 'GET',
+      path: '/.well-known/authzen-configuration',
+      // AuthZEN §9.1: where the endpoints are; there is no search.
+      handle: () =>
+        json(200, {
+          policy_decision_point: issuer,
+          access_evaluation_endpoint: `${issuer}/access/v1/evaluation`,
+          access_evaluations_endpoint: `${issuer}/access/v1/evaluations`,
+        }),
+    },
+  ]
+}
+
+type Body = Readonly<Record<string, unknown>>
+
+/** Knows the asker, reads the body, answers; echoes the request's identifier (AuthZEN §10.1.4). */
+async function answered(
+  request: HttpRequest,
+  env: Installation,
+  answer: (body: Body, asker: Asker) => Promise<Result<Body>>,
+): Promise<HttpAnswer> {
+  const asker = await knowAsker(request, env)
+  const body = asker.ok ? readBody(request) : asker
+  const result = asker.ok && body.ok ? await answer(body.value, asker.value) : body
+  const given = result.ok ? json(200, result.value) : problem(result.error)
+  const id = request.headers['x-request-id']
+  if (typeof id !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(id)) return given
+  return { ...given, headers: { ...given.headers, 'x-request-id': id } }
+}
+
+async function knowAsker(request: HttpRequest, env: Installation): Promise<Result<Asker>> {
+  const { authorization = '', dpop } = request.headers
+  if (request.times('authorization') > 1) return refuse({ reason: 'not_authenticated' })
+  const [, session] = /^Bearer ([\w-]+)$/.exec(authorization) ?? []
+  if (session !== undefined) {
+    const known = await authenticateSession(session, env)
+    return known.ok ? ok({ type: 'person', session: known.value }) : known
+  }
+  const caller = await authenticateToken(
+    {
+      authorization,
+      dpop: request.times('dpop') === 1 ? (dpop as string) : undefined,
+      method: request.method,
+      url: `${env.issuer}${request.path}`,
+      audience: administrationResource(env.issuer),
+    },
+    env,
+  )
+  if (caller.ok) return ok({ type: 'agent', caller: caller.value })
+  return refuse({
+    reason: 'not_authenticated',
+    headers: { 'www-authenticate': caller.error.wwwAuthenticate },
+  })
+}
+
+function readBody(request: HttpRequest): Result<Body> {
+  const type = request.headers['content-type'] ?? ''
+  if (!/^application\/json\s*(?:;|$)/i.test(type)) {
+    return refuse({ reason: 'invalid_request', message: 'expected `application/json`' })
+  }
+  const body = parseStrictJson(request.body)
+  if (!body.ok) return refuse({ reason: 'invalid_request', message: 'expected a JSON object' })
+  const { value } = body
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return refuse({ reason: 'invalid_request', message: 'expected a JSON object' })
+  }
+  return ok(value as Body)
+}
+
+async function single(body: Body, asker: Asker, env: Installation): Promise<Result<Body>> {
+  const question = parsed(body)
+  if (!question.ok) return question
+  const evaluation = await evaluate(question.value, asker, env)
+  await record([{ question: question.value, evaluation }], asker, env)
+  return ok(told(evaluation))
+}
+
+async function several(body: Body, asker: Asker, env: Installation): Promise<Result<Body>> {
+  const { evaluations } = body
+  // AuthZEN §7.1: without evaluations it is one question.
+  if (evaluations === undefined || (Array.isArray(evaluations) && evaluations.length === 0)) {
+    return await single(body, asker, env)
+  }
+  const questions = questionsSchema.safeParse(body)
+  if (!questions.success) return refuse(invalid(questions.error.issues[0]))
+  const answers: Evaluation[] = []
+  const recorded: { question: Question; evaluation: Evaluation }[] = []
+  for (const one of questions.data.evaluations) {
+    const question = parsed(withDefaults(one, questions.data))
+    // An error in one question is a no to that one (AuthZEN §7.2.1).
+    const evaluation: Evaluation = question.ok
+      ? await evaluate(question.value, asker, env)
+      : {
+          decision: false,
+          context: { error: { status: 400, message: question.error.message ?? '' } },
+          recorded: {},
+        }
+    answers.push(evaluation)
+    if (question.ok) recorded.push({ question: question.value, evaluation })
+    if (isEnd(questions.data, evaluation)) break
+  }
+  await record(recorded, asker, env)
+  return ok({ evaluations: answers.map(told) })
+}
+
+/** Whether the questions after this answer are left unasked (AuthZEN §7.1.2.1). */
+function isEnd({ options }: Questions, { decision }: Evaluation): boolean {
+  if (options.evaluations_semantic === 'deny_on_first_deny') return !decision
+  return options.evaluations_semantic === 'permit_on_first_permit' && decision
+}
+
+function parsed(body: Body): Result<Question> {
+  const question = questionSchema.safeParse(body)
+  return question.success ? ok(question.data) : refuse(invalid(question.error.issues[0]))
+}
+
+function invalid(
+  issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
+): {
+  readonly reason: string
+  readonly message: string
+} {
+  const at = issue?.path.join('.') ?? ''
+  return {
+    reason: 'invalid_request',
+    message: `\`${at}\`: ${issue?.message ?? 'expected another value'}`,
+  }
+}
+
+function told({ decision, context }: Evaluation): Body {
+  return { decision, ...(context !== undefined && { context }) }
+}
+
+async function record(
+  answers: readonly { readonly question: Question; readonly evaluation: Evaluation }[],
+  asker: Asker,
+  env: Installation,
+): Promise<void> {
+  const by =
+    asker.type === 'person'
+      ? personActor(asker.session)
+      : {
+          type: 'agent' as const,
+          agent: asker.caller.agents[0] ?? '',
+          delegation: asker.caller.delegation,
+          person: asker.caller.person,
+        }
+  const time = env.clock.nowMilliseconds()
+  const entries = answers.map(({ question, evaluation }): Entry => {
+    const { decision, context, recorded } = evaluation
+    const { reason } = context ?? {}
+    return {
+      v: 1,
+      kind: 'access_evaluated',
+      time,
+      by,
+      // What strangers name may be personal: only what we know stands in the log.
+      subjectType: question.subject.type.slice(0, 40),
+      action: question.action.name.slice(0, 300),
+      decision,
+      ...recorded,
+      ...(typeof reason === 'string' && { reason }),
+    }
+  })
+  if (entries.length > 0) await env.store.transaction((tx) => append(tx, entries))
+}
