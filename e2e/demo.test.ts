@@ -11,6 +11,18 @@ import { promisify } from 'node:util'
 const script = join(import.meta.dirname, '../examples/tax-office/demo.ts')
 const run = promisify(execFile)
 
+/** Step, outcome and constraint, in order. */
+const STORY = `
+  1 ok, 1 ok, 1 ok, 2 ok, 3 ok, 4a ok, 4b permit,
+  5a deny intent, 5b deny intent, 5c deny agent, 5d deny person,
+  6 permit, 6 deny intent, 6 deny intent,
+  7a ok, 7b permit, 7c permit, 7d approval_required intent, 7e approved,
+  7f approval_required intent, 7g permit, 7h deny intent, 7i deny intent,
+  8a deny intent, 8b permit, 8c deny intent, 8d deny,
+  9 ok, 10a ok, 10b deny, 10c ok`
+  .split(',')
+  .map((step) => step.trim())
+
 interface Step {
   readonly step: string
   readonly outcome: string
@@ -37,15 +49,7 @@ test('the tax office story', { timeout: 120_000 }, async (t) => {
         steps.map(({ step, outcome, constraint }) =>
           [step, outcome, ...(constraint === undefined ? [] : [constraint])].join(' '),
         ),
-        [
-          ...['1 ok', '1 ok', '1 ok', '2 ok', '3 ok', '4a ok', '4b permit'],
-          ...['5a deny intent', '5b deny intent', '5c deny agent', '5d deny person'],
-          ...['6 permit', '6 deny intent', '6 deny intent'],
-          ...['7a ok', '7b permit', '7c permit', '7d approval_required intent', '7e approved'],
-          ...['7f approval_required intent', '7g permit', '7h deny intent', '7i deny intent'],
-          ...['8a deny intent', '8b permit', '8c deny intent', '8d deny'],
-          ...['9 ok', '10a ok', '10b deny', '10c ok'],
-        ],
+        STORY,
       )
     })
   }
