@@ -9,7 +9,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { constants, homedir } from 'node:os'
-import { delimiter, join, resolve } from 'node:path'
+import { delimiter, dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { systemClock } from '../base/clock.ts'
 import { systemRandom } from '../base/random.ts'
@@ -89,7 +89,11 @@ async function run(command: readonly string[], options: RunOptions): Promise<voi
   const started = await sandboxed(spec, {
     clock: systemClock,
     nodePath: process.execPath,
-    protectedPaths: [homeFolder(), ...PRIVATE.map((path) => join(homedir(), path))],
+    protectedPaths: [
+      homeFolder(),
+      dirname(doorOf(options)),
+      ...PRIVATE.map((path) => join(homedir(), path)),
+    ],
   })
   if (!started.ok) throw new Refused(started.error.reason, started.error.message)
   const program = started.value
@@ -133,7 +137,7 @@ async function specOf(
     },
     tier: 'T1',
     egress: listOf(options.allow ?? '').map(destinationOf),
-    doors: bridged ? [bridgeDoor(options.connection, options.door)] : [],
+    doors: bridged ? [bridgeDoor(options.connection ?? '', doorOf(options))] : [],
   }
 }
 
@@ -198,8 +202,12 @@ function destinationOf(text: string): Destination {
   return { host, ...(port !== undefined && { ports: [Number(port)] }) }
 }
 
+function doorOf({ door }: RunOptions): string {
+  return door === undefined ? join(homeFolder(), 'bridge.sock') : resolve(door)
+}
+
 /** Each connection is a window of its own, served here outside: its keys never enter. */
-function bridgeDoor(connection = '', door = join(homeFolder(), 'bridge.sock')): Door {
+function bridgeDoor(connection: string, door: string): Door {
   return {
     port: BRIDGE_PORT,
     serve: (socket) => {
