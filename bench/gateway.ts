@@ -104,11 +104,12 @@ function rowsOf(measured: readonly Round<Figure>[]): Row[] {
 }
 
 /** A call went through only if the server's own answer came back. */
-const accept: Accept = (status, body) => status === 200 && body.includes(String.raw`\"path\"`)
+export const accept: Accept = (status, body) =>
+  status === 200 && body.includes(String.raw`\"path\"`)
 
 let serial = 0
 
-function requestsTo(
+export function requestsTo(
   at: string,
   count: number,
   { installation, tool }: { readonly installation: Installation; readonly tool: string },

@@ -115,6 +115,11 @@ export function exchangeBytes(url: string, agent: BenchAgent, at = url): Buffer 
   return postBytes(`${at}/oauth/token`, headers, form.toString())
 }
 
+function permit(principal: string): string {
+  return `@id("works") permit (principal in ${principal}, action in Action::"use", resource in Server::"echo");
+    @id("browse") permit (principal, action in Action::"browse", resource);`
+}
+
 async function openOffice(at: {
   readonly url: string
   readonly code: string
@@ -134,9 +139,6 @@ async function openOffice(at: {
     timeZone: 'Europe/Berlin',
     shift: 'P7D',
   })
-  const permit = (principal: string): string =>
-    `@id("works") permit (principal in ${principal}, action in Action::"use", resource in Server::"echo");
-     @id("browse") permit (principal, action in Action::"browse", resource);`
   await must(administrator, 'activatePolicies', {
     sets: {
       agent: permit(`Archetype::"${ARCHETYPE}"`),

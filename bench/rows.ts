@@ -48,8 +48,8 @@ export function rowOf<K extends string>(
 export function tableOf(rows: readonly Row[]): string {
   const cells = rows.map((row) => [
     row.name,
-    `${figure(row.value)} ${row.unit}`,
-    row.floorValue === undefined ? '' : `${figure(row.floorValue)} ${row.unit}`,
+    `${written(row.value)} ${row.unit}`,
+    row.floorValue === undefined ? '' : `${written(row.floorValue)} ${row.unit}`,
     row.ratio.toFixed(2),
     `± ${(row.spread / 2).toFixed(2)}`,
     row.aim ?? '',
@@ -69,7 +69,7 @@ export function tableOf(rows: readonly Row[]): string {
     .join('\n')
 }
 
-function figure(value: number): string {
+function written(value: number): string {
   if (value >= 1_000) return Math.round(value).toLocaleString('en')
   return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2)
 }

@@ -147,17 +147,30 @@ async function handle(
   if (body === undefined)
     return { ...plain(413, 'body too large'), headers: { connection: 'close' } }
   const gone = new AbortController()
-  response.once('close', () => gone.abort())
+  response.once('close', () => {
+    // An answer that was sent whole ends nothing; and a reason of ours saves making an error for it.
+    if (!response.writableFinished) gone.abort('the peer went away')
+  })
   return await found.route.handle({
     method,
     path,
     query: new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1)),
     parameters: found.parameters,
     headers,
-    times: (name) => request.headersDistinct[name]?.length ?? 0,
+    times: (name) => timesSent(request.rawHeaders, name),
     body,
     signal: gone.signal,
   })
+}
+
+/** How often a header stands in `raw`, which lists names and values in turn. */
+function timesSent(raw: readonly string[], name: string): number {
+  let times = 0
+  for (let at = 0; at < raw.length; at += 2) {
+    const sent = raw[at] as string
+    if (sent.length === name.length && sent.toLowerCase() === name) times++
+  }
+  return times
 }
 
 async function respond(
@@ -216,21 +229,38 @@ interface Found {
   readonly allowed: readonly string[]
 }
 
-/** A lookup over the routes: exact paths by map, others by their patterns in order. */
+interface Pattern {
+  readonly pattern: RegExp
+  readonly route: Route
+}
+
+/** A lookup over the routes: exact paths by map, others by their first segment and then their patterns in order. */
 function compileRoutes(routes: readonly Route[]): (method: string, path: string) => Found {
   const exact = new Map<string, Route[]>()
-  const patterns: { pattern: RegExp; route: Route }[] = []
+  const patterns = new Map<string, Pattern[]>()
   for (const route of routes) {
-    if (route.path.includes('{')) patterns.push({ pattern: patternOf(route.path), route })
-    else exact.set(route.path, [...(exact.get(route.path) ?? []), route])
+    const { path } = route
+    if (!path.includes('{')) exact.set(path, [...(exact.get(path) ?? []), route])
+    else {
+      const first = firstSegment(path)
+      const pattern = { pattern: patternOf(path), route }
+      patterns.set(first, [...(patterns.get(first) ?? []), pattern])
+    }
   }
   return (method, path) => {
     const matching = (exact.get(path) ?? []).map((route) => ({ route, parameters: {} }))
-    const candidates = matching.length > 0 ? matching : matchPatterns(patterns, path)
+    const candidates =
+      matching.length > 0 ? matching : matchPatterns(patterns.get(firstSegment(path)) ?? [], path)
     const hit = candidates.find(({ route }) => route.method === method)
     const allowed = candidates.map(({ route }) => route.method)
     return hit === undefined ? { parameters: {}, allowed } : { ...hit, allowed }
   }
+}
+
+/** `/api` of `/api/v1/people`: no route begins with a parameter. */
+function firstSegment(path: string): string {
+  const end = path.indexOf('/', 1)
+  return end === -1 ? path : path.slice(0, end)
 }
 
 function patternOf(path: string): RegExp {
@@ -242,7 +272,7 @@ function patternOf(path: string): RegExp {
 }
 
 function matchPatterns(
-  patterns: readonly { pattern: RegExp; route: Route }[],
+  patterns: readonly Pattern[],
   path: string,
 ): { route: Route; parameters: Record<string, string> }[] {
   return patterns.flatMap(({ pattern, route }) => {

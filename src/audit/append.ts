@@ -64,24 +64,25 @@ export async function appendPrepared(
 export function appendStatement(entries: readonly PreparedEntry[]): Statement {
   if (entries.length === 0) throw new RangeError('expected at least one entry')
   const { bytes, starts, lengths } = joined(entries.map((e) => e.bytes))
+  const values = [
+    entries.length,
+    bytes,
+    starts,
+    lengths,
+    Buffer.concat(entries.map((e) => e.leafHash)),
+    entries.map((e) => e.kind),
+    entries.map((e) => e.delegation),
+    entries.map((e) => e.parent),
+    entries.map((e) => e.outcomeOf),
+  ]
   const touched = entries.flatMap((e, at) => e.touches.map((subject) => ({ subject, at })))
+  if (touched.length === 0) return { name: 'append', text: APPEND, values }
+  const subjects = touched.map((t) => t.subject)
+  const positions = touched.map((t) => t.at)
   return {
-    name: 'append',
-    text: APPEND,
-    values: [
-      entries.length,
-      bytes,
-      starts,
-      lengths,
-      Buffer.concat(entries.map((e) => e.leafHash)),
-      entries.map((e) => e.kind),
-      entries.map((e) => e.delegation),
-      entries.map((e) => e.parent),
-      entries.map((e) => e.outcomeOf),
-      touched.map((t) => t.subject),
-      touched.map((t) => t.at),
-      TOUCHED_CHANNEL,
-    ],
+    name: 'append_touching',
+    text: APPEND_TOUCHING,
+    values: [...values, subjects, positions, TOUCHED_CHANNEL],
   }
 }
 
@@ -94,7 +95,7 @@ export function firstOf(answer: Answer | undefined): number {
 
 // INVARIANT (append only): the head row is locked by its update until commit, so of two writers one
 // waits, indexes have no gap, and an entry with a lower index is committed no later.
-const APPEND = `
+const WRITTEN = `
   with head as (
     update log_head set size = size + $1::bigint returning size - $1::bigint as first
   ), written as (
@@ -105,16 +106,18 @@ const APPEND = `
     from head, unnest(
       $3::integer[], $4::integer[], $6::text[], $7::text[], $8::text[], $9::bigint[]
     ) with ordinality as e(start, length, kind, delegation, parent, outcome_of, at)
-  ), versions as (
+  )`
+
+const APPEND = `${WRITTEN} select first from head`
+
+const APPEND_TOUCHING = `${WRITTEN}, versions as (
     insert into touched (subject, version)
     select t.subject, max(head.first + t.at)
     from head, unnest($10::text[], $11::bigint[]) as t(subject, at)
     group by t.subject
     on conflict (subject) do update set version = excluded.version
   )
-  select first, case when cardinality($10::text[]) > 0
-    then pg_notify($12::text, (first + $1::bigint)::text) end as told
-  from head`
+  select first, pg_notify($12::text, (first + $1::bigint)::text) as told from head`
 
 /**
  * Locks the log's head until the transaction ends, and returns the log's size. Statements after it see

@@ -18,10 +18,23 @@ export function newId<const P extends string>(
   bytes.writeUIntBE(env.clock.nowMilliseconds(), 0, 6)
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  let value = BigInt(`0x${bytes.toString('hex')}`)
+  return `${prefix}_${base32(bytes)}`
+}
+
+/** 128 bits as 26 digits of five, two zero bits in front. */
+function base32(bytes: Buffer): string {
   let text = ''
-  for (let i = 0; i < 26; i++, value >>= 5n) text = (ALPHABET[Number(value & 31n)] ?? '') + text
-  return `${prefix}_${text}`
+  let held = 0
+  let bits = 2
+  for (const byte of bytes) {
+    held = (held << 8) | byte
+    for (bits += 8; bits >= 5;) {
+      bits -= 5
+      text += ALPHABET[(held >>> bits) & 31] ?? ''
+    }
+    held &= (1 << bits) - 1
+  }
+  return text
 }
 
 /** A zod schema that accepts exactly the identifiers of one kind. */

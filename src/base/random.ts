@@ -8,7 +8,22 @@ export interface Random {
 }
 
 /** The operating system's generator. */
-export const systemRandom: Random = { bytes: (length) => randomBytes(length) }
+export const systemRandom: Random = { bytes: fromPool }
+
+const POOL_BYTES = 4_096
+const MOST_FROM_POOL = 64
+let pool = Buffer.alloc(0)
+let used = 0
+
+/** Asks the system for many bytes at once: a call for a few costs as much. None is handed out twice. */
+function fromPool(length: number): Buffer {
+  if (length > MOST_FROM_POOL) return randomBytes(length)
+  if (used + length > pool.length) {
+    pool = randomBytes(POOL_BYTES)
+    used = 0
+  }
+  return pool.subarray(used, (used += length))
+}
 
 /** A generator for tests: the same seed gives the same bytes (SHA-256 in counter mode). */
 export class SeededRandom implements Random {

@@ -48,8 +48,14 @@ export interface ProofRefusal {
 export interface ProofEnv {
   readonly clock: Clock
   readonly seenProofs: SeenProofs
-  /** Imported keys by thumbprint: importing one costs as much as a signature check. */
-  readonly proofKeys: Recent<KeyObject>
+  /** Keys by the header that names them: a client's proofs differ in their claims only. */
+  readonly proofKeys: Recent<ProofKey>
+}
+
+/** The key that a proof's header names. */
+export interface ProofKey {
+  readonly key: KeyObject
+  readonly jkt: string
 }
 
 /** RFC 9449 §4.2: a public P-256 key; another form of the same number would be another thumbprint. */
@@ -88,13 +94,10 @@ export async function verifyDpopProof(
   // RFC 9449 §4.3 checks 2 to 5: one well-formed JWT of type dpop+jwt with an asymmetric algorithm.
   const parsed = parseJws(proof, { typ: 'dpop+jwt', maxBytes: MAX_PROOF_BYTES })
   if (!parsed.ok) return refuse({ reason: 'proof_malformed' })
-  const named = header.safeParse(parsed.value.header)
-  if (!named.success) return refuse({ reason: 'proof_malformed' })
-  const jkt = thumbprint(named.data.jwk)
+  const named = keyOf(proof, parsed.value, env)
+  if (named === undefined) return refuse({ reason: 'proof_malformed' })
+  const { key, jkt } = named
   if (expect.jkt !== undefined && jkt !== expect.jkt) return refuse({ reason: 'proof_wrong_key' })
-
-  const key = importKey(named.data.jwk, jkt, env)
-  if (key === undefined) return refuse({ reason: 'proof_malformed' })
   if (!(await verifies(parsed.value, key))) return refuse({ reason: 'proof_bad_signature' })
 
   const said = claims.safeParse(parseObject(parsed.value.payload))
@@ -116,19 +119,19 @@ export async function verifyDpopProof(
   return seen.ok ? ok({ jkt }) : seen
 }
 
-/** The key of a proof; undefined if it is not a point of the curve. */
-function importKey(
-  jwk: z.infer<typeof header>['jwk'],
-  jkt: string,
-  env: ProofEnv,
-): KeyObject | undefined {
-  const known = env.proofKeys.get(jkt)
+/** The key that a proof's header names; undefined if it names none, or no point of the curve. */
+function keyOf(proof: string, { header: said }: ParsedJws, env: ProofEnv): ProofKey | undefined {
+  const text = proof.slice(0, proof.indexOf('.'))
+  const known = env.proofKeys.get(text)
   if (known !== undefined) return known
+  const named = header.safeParse(said)
+  if (!named.success) return undefined
+  const { kty, crv, x, y } = named.data.jwk
   try {
-    const { kty, crv, x, y } = jwk
     const key = createPublicKey({ key: { kty, crv, x, y }, format: 'jwk' })
-    env.proofKeys.put(jkt, key)
-    return key
+    const found = { key, jkt: thumbprint({ kty, crv, x, y }) }
+    env.proofKeys.put(text, found)
+    return found
   } catch {
     return undefined
   }

@@ -1,10 +1,10 @@
 /** What the token room remembers in this process, bounded, and lost without harm when it ends. */
 
-import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import type { Store } from '../store/store.ts'
 import type { KnownToken } from './authenticate-token.ts'
+import type { ProofKey } from './dpop.ts'
 import type { IssueFacts } from './issue-token.ts'
 import { Recent } from './recent.ts'
 import { RefusalCounts } from './refusal-counts.ts'
@@ -14,7 +14,7 @@ import { SeenProofs } from './seen-proofs.ts'
 /** Spread into the environment of this room's functions. */
 export interface TokenMemory {
   readonly seenProofs: SeenProofs
-  readonly proofKeys: Recent<KeyObject>
+  readonly proofKeys: Recent<ProofKey>
   readonly knownTokens: Recent<KnownToken>
   readonly issueFacts: Recent<IssueFacts>
   readonly revokedTokens: RevokedTokens

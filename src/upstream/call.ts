@@ -55,10 +55,8 @@ export async function callUpstream(
 ): Promise<CallOutcome> {
   // INVARIANT (pinned definitions): admission decided on a reviewed server; what came after it counts too.
   if (server.state !== 'reviewed') return failed('the server is not reviewed')
-  const done = new AbortController()
-  const late = new AbortController()
-  void env.clock.sleep(options.timeoutMilliseconds, done.signal).then(() => late.abort())
-  const signal = AbortSignal.any([options.signal, late.signal])
+  const bounds = boundsOf(options, env.clock)
+  const { signal } = bounds
   try {
     const connected = await env.connections.connect(server, signal)
     if (!connected.ok) return failed(connected.error.message)
@@ -68,9 +66,32 @@ export async function callUpstream(
       signal,
       headers,
     })
-    return judged(answer, connection, { late: late.signal.aborted, ...options })
+    return judged(answer, connection, { late: bounds.isLate(), ...options })
   } finally {
-    done.abort()
+    bounds.end()
+  }
+}
+
+const LATE = 'late'
+
+/** The end of a call's time, or of the wish for it, whichever comes first. Every call has one: made by hand. */
+function boundsOf(
+  { signal, timeoutMilliseconds }: CallOptions,
+  clock: Clock,
+): { readonly signal: AbortSignal; isLate(): boolean; end(): void } {
+  const stop = new AbortController()
+  const done = new AbortController()
+  const cancel = (): void => stop.abort('cancelled')
+  if (signal.aborted) cancel()
+  else signal.addEventListener('abort', cancel)
+  void clock.sleep(timeoutMilliseconds, done.signal).then(() => stop.abort(LATE))
+  return {
+    signal: stop.signal,
+    isLate: () => stop.signal.reason === LATE,
+    end() {
+      signal.removeEventListener('abort', cancel)
+      done.abort('done')
+    },
   }
 }
 

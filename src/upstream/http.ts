@@ -79,13 +79,18 @@ export class HttpWire implements Wire {
     if (this.ended.aborted) return { kind: 'unsent', why: String(this.ended.reason) }
     const id = this.#nextId++
     const body = requestText(id, method, enveloped(params, this.#version, this.#options.client))
-    const signal = AbortSignal.any([options.signal, this.ended])
     const headers =
       this.#version === MODERN ? { ...modernHeaders(method, params), ...options.headers } : {}
+    const stop = new AbortController()
+    const cancel = (): void => stop.abort('cancelled')
+    for (const one of [options.signal, this.ended]) one.addEventListener('abort', cancel)
+    if (options.signal.aborted) cancel()
+    const { signal } = stop
     const incoming = await this.#post(body, headers, signal)
     const answer = incoming.ok
       ? await this.#read(incoming.response, { id, signal }, method)
       : notAnswered(incoming)
+    for (const one of [options.signal, this.ended]) one.removeEventListener('abort', cancel)
     if (answer.kind === 'lost' && options.signal.aborted) this.#cancelled(id, method)
     return answer
   }

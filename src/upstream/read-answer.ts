@@ -132,15 +132,27 @@ function messageIn(bytes: Buffer, maxBytes: number): Message | undefined {
 
 class TooLarge extends Error {}
 
+/** The whole body. By events: an iterator costs more than everything else that is done with an answer. */
 async function whole(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of piecesOf(response)) {
+  const take = (chunk: Buffer): void => {
     size += chunk.length
-    if (size > maxBytes) throw new TooLarge()
-    chunks.push(chunk)
+    if (size > maxBytes) reject(new TooLarge())
+    else chunks.push(chunk)
   }
-  return Buffer.concat(chunks)
+  const finish = (): void => {
+    if (response.complete)
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks))
+    else reject(new Error('the answer broke off'))
+  }
+  response.on('data', take).once('end', finish).once('close', finish).once('error', reject)
+  try {
+    return await promise
+  } finally {
+    response.off('data', take).off('end', finish).off('close', finish)
+  }
 }
 
 /** The pieces of a body; leaving the loop leaves the socket as it is. */
