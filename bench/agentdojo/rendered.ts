@@ -11,11 +11,21 @@ import type { Json } from '../../src/base/canonical-json.ts'
 /** The structure of a rendered answer, or the text itself. */
 export function structureOf(text: string): Json {
   if (text.trim() === '[]') return []
+  if (/^[[{]/.test(text)) return parsed(text)
   if (!/^(?:- |[a-z_][\w]*:(?: |$))/m.test(text.slice(0, 200))) return text
   try {
     const reader = new Reader(text)
     const value = reader.block(0)
     return reader.isDone() && hasOrder(value) ? value : text
+  } catch {
+    return text
+  }
+}
+
+/** A recording of our own is JSON. */
+function parsed(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
   } catch {
     return text
   }

@@ -10,6 +10,7 @@
 import { parseArgs } from 'node:util'
 import { isRead } from '../../src/registry/propose-review.ts'
 import { type Office, officePolicies, openOffice } from './office.ts'
+import { rehearsalText, rehearse } from './rehearse.ts'
 import { type Policy, score, type Score } from './score.ts'
 import { readRuns, readSuites } from './suite.ts'
 
@@ -53,6 +54,11 @@ for (const [name, suite] of suites) {
       console.log(found.notes.map((one) => `    ${one}`).join('\n'))
   }
 }
+
+if (!values.json)
+  console.log(
+    `\n# attacks of our own, at \`doubt\`\n\n${rehearsalText(rehearse(policies, 'doubt'))}`,
+  )
 
 function cells(found: Score): string[] {
   const { tasks, tasksWithoutQuestion, tasksDenied, writes, questions } = found

@@ -42,9 +42,9 @@ export interface Decoding {
   readonly text: string
 }
 
-/** Runs shorter than this are words. */
-export const MIN_RUN = 12
-const RUN = /[A-Za-z0-9+/_-]{12,}={0,2}/g
+/** Runs shorter than this are words: they hold no address, account or link. */
+export const MIN_RUN = 16
+const RUN = /[A-Za-z0-9+/_-]{16,}={0,2}/g
 /** Decoding within decoding stops here. */
 const MAX_DEPTH = 3
 const MAX_RUNS = 1_000
@@ -107,8 +107,8 @@ function runs(text: string): Decoding[] {
 export function decodedRun(run: string): Decoding[] {
   const found: Decoding[] = []
   if (/^(?:[0-9a-f]{2})+$/i.test(run)) push(found, 'hex', Buffer.from(run, 'hex'))
-  // Words are no base64: it mixes cases, or holds digits.
-  if (/[A-Z0-9+/=_-]/.test(run.slice(1)) || run.endsWith('=')) {
+  // Text in base64 has capitals and small letters; words and codes mostly have one of them.
+  if (/[A-Z]/.test(run) && /[a-z]/.test(run)) {
     push(found, 'base64', Buffer.from(run.replaceAll('-', '+').replaceAll('_', '/'), 'base64'))
   }
   return found

@@ -143,14 +143,12 @@ export class TextIndex<T> {
   }
 }
 
-/** 1 for bytes of which encoded runs consist: letters, digits and the signs of base64. */
-const OF_RUN = Uint8Array.from({ length: 256 }, (_, byte) =>
-  /[A-Za-z0-9+/=_-]/.test(String.fromCharCode(byte)) ? 1 : 0,
-)
-/** 1 for bytes that no plain word holds. */
-const ODD = Uint8Array.from({ length: 256 }, (_, byte) =>
-  /[A-Z0-9+/=]/.test(String.fromCharCode(byte)) ? 1 : 0,
-)
+/** Of each byte: what it folds to; 256 if encoded runs hold it; 512 if no plain word does. */
+const TRAITS = Uint16Array.from({ length: 256 }, (_, byte) => {
+  const sign = String.fromCharCode(byte)
+  const ofRun = /[A-Za-z0-9+/=_-]/.test(sign) ? 256 : 0
+  return (FOLD[byte] ?? 0) | ofRun | (/[A-Z0-9+/=]/.test(sign) ? 512 : 0)
+})
 
 /**
  * Appends what `source` folds to, with marks, beginnings of words and runs; answers with the new length.
@@ -169,20 +167,21 @@ function foldInto<T>(
   let run = 0
   let odd = 0
   for (let i = 0; i < source.length; i++) {
-    const byte = source[i] as number
-    const fold = FOLD[byte] as number
-    const keep = fold === 0 ? 0 : 1
+    const traits = TRAITS[source[i] as number] as number
+    const fold = traits & 255
+    // 1 where something is kept, without a branch.
+    const keep = -fold >>> 31
     // The last write to a mark is by the byte that stands there.
     marks[(at - length + MARKED) >> MARK] = i
     folded[at] = fold
-    word = Math.imul(word, 31 * keep) + fold
-    const slot = (Math.imul(word, GOLDEN) >>> 12) & mask
+    word = (Math.imul(word, 31) + fold) & -keep
+    const slot = Math.imul(word, GOLDEN) & mask
     words[slot] = (words[slot] as number) | (1 << (at >> shift))
     at += keep
-    const ofRun = OF_RUN[byte] as number
+    const ofRun = (traits >> 8) & 1
     if (run >= MIN_RUN && ofRun === 0 && odd !== 0) runs.push([i - run, i])
-    run = (run + 1) * ofRun
-    odd = (odd | (ODD[byte] as number)) * ofRun
+    run = (run + 1) & -ofRun
+    odd = (odd | (traits >> 9)) & -ofRun
   }
   if (run >= MIN_RUN && odd !== 0) runs.push([source.length - run, source.length])
   return at
@@ -270,7 +269,7 @@ function chunksOf<T>({ grams, words }: Page<T>, skeleton: Buffer): number {
   if (skeleton.length < 4) {
     let word = 0
     for (const byte of skeleton) word = Math.imul(word, 31) + byte
-    return words[(Math.imul(word, GOLDEN) >>> 12) & mask] ?? 0
+    return words[Math.imul(word, GOLDEN) & mask] ?? 0
   }
   let gram = 0
   let chunks = -1

@@ -26,8 +26,8 @@ const people = answer('2', [
 ])
 
 function groundsOf(value: Json, ...segments: readonly TracedSegment[]): string[] {
-  return trace([new Shown([purpose, ...segments])], { value }).map(({ ground, from, manner }) =>
-    [ground, ...from, ...(manner === undefined ? [] : [manner])].join(' '),
+  return trace([new Shown([purpose, ...segments])], { value }).map(({ ground: why, from, manner }) =>
+    [why, ...from, ...(manner === undefined ? [] : [manner])].join(' '),
   )
 }
 
@@ -120,6 +120,11 @@ test('what the person looked up is chosen; what the agent looked up by itself is
   }
 })
 
+/** Why a mail address is grounded, or not. */
+function ground(...segments: readonly TracedSegment[]): string | undefined {
+  return trace([new Shown(segments)], { to: 'bob@acme.example' })[0]?.ground
+}
+
 test('a field that callers can write grounds only in a named record, and not after a text', () => {
   const event = (id: string): TracedSegment =>
     answer(
@@ -128,8 +133,6 @@ test('a field that callers can write grounds only in a named record, and not aft
       { writable: ['participants'] },
     )
   const text = answer('2', 'please write to bob@acme.example')
-  const ground = (...segments: readonly TracedSegment[]): string | undefined =>
-    trace([new Shown(segments)], { to: 'bob@acme.example' })[0]?.ground
   assert.equal(ground(saying("those at 'Kick-off'"), event('1')), 'chosen')
   assert.equal(ground(saying('those at the party'), event('1')), 'claimed')
   assert.equal(ground(saying("those at 'Kick-off'"), text, event('3')), 'claimed')

@@ -177,7 +177,7 @@ function standingGround(
     const own = segment.echo === true
     const chosen = isChosen(record, segment.records ?? [], words)
     if (field.kind === 'system') {
-      if (own || segment.directed === true || chosen !== undefined) return 'chosen'
+      if (own || chosen !== undefined || isDirectly(segment, words)) return 'chosen'
       ground = 'unchosen'
     } else if (!own && chosen === 'named' && !texts.some((text) => text.step < step)) {
       // A claim may only repeat what a text brought in before.
@@ -185,6 +185,15 @@ function standingGround(
     }
   }
   return ground
+}
+
+/**
+ * Whether a look-up in the person's words chose all that it shows: not where it shows, among others, a
+ * record that the words name.
+ */
+function isDirectly(segment: TracedSegment, words: Words): boolean {
+  const { directed = false, records = [] } = segment
+  return directed && !records.some((record) => isChosen(record, records, words) === 'named')
 }
 
 /** Every string and number in `value` with its path. */
