@@ -6,7 +6,7 @@ import { checkMachine, type Machine } from '../sandbox/check.ts'
 import { escapes, type EscapeRow } from '../sandbox/escape.ts'
 import { sweep } from '../sandbox/leftovers.ts'
 import { contextOf } from './context.ts'
-import { EXIT, table, type Terminal } from './terminal.ts'
+import { EXIT, examples, table, type Terminal } from './terminal.ts'
 
 /** Adds the commands about the sandbox of this machine; they need no installation. */
 export function addSandboxCommands(program: Command): void {
@@ -16,6 +16,7 @@ export function addSandboxCommands(program: Command): void {
     .command('check')
     .summary('which tiers this machine has, and every attempt of the escape list against each')
     .option('--tiers', 'only say which tiers there are')
+    .addHelpText('after', examples('behalf sandbox check', 'behalf sandbox check --json --tiers'))
     .action(async (options: { tiers?: boolean }, command: Command) => {
       const { terminal } = contextOf(command)
       process.exitCode = await check(terminal, options.tiers === true)
