@@ -163,7 +163,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     underWay,
     logKey: verifierKey,
     logKeys: await trustedKeys(verifierKey, configuration.witnesses),
-    admissions: new Admissions({ logWriter, vault }),
+    admissions: new Admissions({ logWriter, vault, clock }),
     logWriter,
     nextCall: instance.nextCall,
     info: { name: 'behalf', title: 'Behalf gateway', version },

@@ -18,7 +18,9 @@ import type { Sealing, Vault } from '../audit/vault.ts'
 import type { Clock } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import { branchOf } from '../delegation/standing.ts'
+import { Allowance } from '../identity/allowance.ts'
 import type { Tx } from '../store/store.ts'
+import { Recent } from '../token/recent.ts'
 import { tokenSubject } from '../token/revoked-tokens.ts'
 import { callerOf, callMembers } from './call-entry.ts'
 import type { JudgedCall } from './judge.ts'
@@ -80,12 +82,26 @@ export interface Recorded {
   readonly rows?: (sealed: readonly Sealed[]) => readonly RowBeside[]
 }
 
+interface AdmissionsEnv {
+  readonly logWriter: LogWriter
+  readonly vault: Vault
+  readonly clock: Clock
+}
+
+/** What one agent may make the log say without any effect: an agent gone wild must not fill it. */
+const IDLE = { burst: 1_000, perSecond: 20 }
+/** So many agents are remembered. */
+const MOST_AGENTS = 10_000
+
 /** The gateway's way to the log. */
 export class Admissions {
-  readonly #env: { readonly logWriter: LogWriter; readonly vault: Vault }
+  readonly #env: AdmissionsEnv
+  readonly #idle = new Recent<Allowance>(MOST_AGENTS)
+  readonly #idleLimits: typeof IDLE
 
-  constructor(env: { readonly logWriter: LogWriter; readonly vault: Vault }) {
+  constructor(env: AdmissionsEnv, idleLimits = IDLE) {
     this.#env = env
+    this.#idleLimits = idleLimits
   }
 
   /** Admits a decided call: after it, the record is durable and the call must be made. */
@@ -108,6 +124,19 @@ export class Admissions {
     const written = await this.#env.logWriter.write(this.#writing(recorded))
     if (!written.ok) throw new Error(`unexpected refusal \`${written.error.reason}\``)
     return written.value.index
+  }
+
+  /**
+   * Records what had no effect (a refusal, a list) for an agent. False, and nothing is recorded, when the
+   * agent has used up what it may: then it must be given nothing either.
+   */
+  async recordIdle(agent: string, recorded: Recorded): Promise<boolean> {
+    const { burst, perSecond } = this.#idleLimits
+    const allowance = this.#idle.get(agent) ?? new Allowance(burst, perSecond, this.#env)
+    this.#idle.put(agent, allowance)
+    if (!allowance.take()) return false
+    await this.record(recorded)
+    return true
   }
 
   /**

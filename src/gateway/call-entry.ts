@@ -34,15 +34,35 @@ export function callMembers(
     ...(judged !== undefined && { consequential: hasEffect(judged.target.resource) }),
     ...(judged !== undefined && { facts: recordedFacts(judged.request) }),
     verdicts: [...(judged?.decision.verdicts ?? [])],
-    ...(provenance.length > 0 && {
-      provenance: provenance.map(({ path, from, grounded }) => ({
-        path,
-        from: [...from],
-        grounded,
-      })),
-    }),
+    ...(provenance.length > 0 && { provenance: recordedProvenance(provenance) }),
     ...(accountable !== undefined && { accountable }),
   }
+}
+
+/** What an entry has left for provenance, and how many sources a value keeps when all do not fit. */
+const MOST_PROVENANCE_BYTES = 32_000
+const FEWER_SOURCES = 3
+
+/**
+ * The provenance as an entry holds it. What an agent puts into names and lists must not make a call too
+ * large to be recorded, or what it tried would stand nowhere: paths are cut, and sources left out.
+ */
+export function recordedProvenance(
+  provenance: JudgedCall['provenance'],
+): NonNullable<CallMembers['provenance']> {
+  const whole = provenance.map(({ path, from, grounded }) => ({
+    path: path.slice(0, 300).toWellFormed(),
+    from: [...from],
+    grounded,
+  }))
+  if (fits(whole)) return whole
+  const fewer = whole.map(({ from, ...rest }) => ({ ...rest, from: from.slice(0, FEWER_SOURCES) }))
+  if (fits(fewer)) return fewer
+  return fewer.map(({ path, ...rest }) => ({ ...rest, path: path.slice(0, 60).toWellFormed() }))
+}
+
+function fits(said: unknown): boolean {
+  return Buffer.byteLength(JSON.stringify(said)) <= MOST_PROVENANCE_BYTES
 }
 
 /** Whether the call may change something: all but what the reviewer classed as plain reading. */

@@ -263,7 +263,7 @@ function answer(id: RequestId, result: JsonObject): McpAnswer {
 
 function refuse(id: RequestId | null, reason: string, era: Era, data?: JsonObject): McpAnswer {
   const { status, error } = errorFor(reason, era, data)
-  const retry = status === 503 ? { 'retry-after': '1' } : {}
+  const retry = status === 503 || status === 429 ? { 'retry-after': '1' } : {}
   return { status, headers: { ...JSON_HEADERS, ...retry }, body: errorText(id, error) }
 }
 

@@ -84,7 +84,8 @@ async function askForApproval(judged: JudgedCall, env: CallEnv): Promise<CallAns
   const asked = await env.approvals.request(judged)
   const reason = asked.ok ? 'approval_required' : asked.error.reason
   const refused = await recordRefusal({ ...judged, by: constraint, reason, judged }, env)
-  if (!asked.ok) return refused
+  // What could not be recorded is not told either: the request stands, and is found by who asks later.
+  if (!asked.ok || refused.told === undefined) return refused
   const outcome = 'approval_required'
   return {
     type: 'refused',

@@ -63,7 +63,7 @@ export async function serveList(
   )
   const { caller } = request
   const [agent] = caller.agents
-  await env.admissions.record({
+  const recorded = await env.admissions.recordIdle(agent as string, {
     sealings: [],
     entry: () => ({
       v: 1,
@@ -78,19 +78,36 @@ export async function serveList(
       delegation: caller.delegation,
       agent: agent as string,
       method,
-      names: offered
-        .slice(0, 500)
-        .map(({ server, definition }) =>
-          `${server.name}${SEPARATOR}${definition.name}`.slice(0, 300),
-        ),
+      names: namesOf(offered),
     }),
   })
+  if (!recorded) return refuse({ reason: 'too_many_idle' })
   const items = offered.map(({ server, definition }) =>
     request.prefixed && (kind === 'tool' || kind === 'prompt')
       ? { ...definition.value, name: `${server.name}${SEPARATOR}${definition.name}` }
       : definition.value,
   )
   return ok(listResult(method, items, request.era, env.info))
+}
+
+/** As many names as an entry holds beside all else (`MAX_ENTRY_BYTES`). */
+const MOST_NAMES = 500
+const MOST_NAME_BYTES = 48_000
+
+/** What was offered, for the record: the first that fit. */
+function namesOf(
+  offered: readonly { readonly server: KnownServer['server']; readonly definition: Definition }[],
+): string[] {
+  const names: string[] = []
+  let bytes = 0
+  for (const { server, definition } of offered.slice(0, MOST_NAMES)) {
+    const name = `${server.name}${SEPARATOR}${definition.name}`.slice(0, 300).toWellFormed()
+    // As the canonical text has it: quotes, a comma, and what is escaped.
+    bytes += Buffer.byteLength(JSON.stringify(name)) + 1
+    if (bytes > MOST_NAME_BYTES) break
+    names.push(name)
+  }
+  return names
 }
 
 interface Offering {

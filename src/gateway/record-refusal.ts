@@ -1,31 +1,39 @@
 /** Records a refusal with everything that was said, and answers with as little as helps. */
 
 import type { Verdict } from '../audit/entry.ts'
+import { digestOfJson } from '../base/bytes.ts'
+import { canonicalJson } from '../base/canonical-json.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Admissions } from './admit.ts'
 import type { CallAnswer, Told } from './call.ts'
-import { callMembers, callerOf } from './call-entry.ts'
+import { actingAgent, callMembers, callerOf } from './call-entry.ts'
 import type { RefusedCall } from './judge.ts'
 
-/** Durable when it resolves. */
+/** Larger arguments of a call without effect are not kept: their digest says which they were. */
+const MOST_KEPT_BYTES = 65_536
+
+/** Durable when it resolves; refuses without a record the agent that was refused too often just now. */
 export async function recordRefusal(
   refused: RefusedCall,
   env: { readonly clock: Clock; readonly admissions: Admissions },
-): Promise<CallAnswer> {
+): Promise<Extract<CallAnswer, { type: 'refused' }>> {
   const { call, known, by, reason, judged } = refused
-  await env.admissions.record({
-    sealings: [{ value: call.action.arguments, subject: call.caller.delegation }],
+  const { arguments: args } = call.action
+  const isKept = Buffer.byteLength(canonicalJson(args)) <= MOST_KEPT_BYTES
+  const recorded = await env.admissions.recordIdle(actingAgent(call), {
+    sealings: isKept ? [{ value: args, subject: call.caller.delegation }] : [],
     entry: ([content]) => ({
       v: 1,
       kind: 'call_refused',
       time: env.clock.nowMilliseconds(),
       by: callerOf(call),
       ...callMembers(call, known, judged),
-      ...(content !== undefined && { arguments: content }),
+      ...(content === undefined ? { argumentsDigest: digestOfJson(args) } : { arguments: content }),
       constraint: by,
       reason,
     }),
   })
+  if (!recorded) return { type: 'refused', reason: 'too_many_idle' }
   // Registry and admission refuse without a judgement of anybody: the protocol's own words say it all.
   if (by === 'registry' || by === 'admission') return { type: 'refused', reason }
   const outcome = judged?.decision.outcome === 'step_up' ? 'step_up' : 'deny'

@@ -11,7 +11,11 @@ export function warningsIn(result: JsonObject, target: Target): string[] {
   if (target.warnings === undefined || !isObject(structuredContent)) return []
   const found = valuesAt(structuredContent, target.warnings)
   if (found.kind !== 'values') return []
-  return found.values
-    .slice(0, 20)
-    .map((value) => (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, 500))
+  return (
+    found.values
+      .slice(0, 20)
+      .map((value) => (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, 500))
+      // A cut between two surrogates leaves what no entry can hold.
+      .map((text) => text.toWellFormed())
+  )
 }
