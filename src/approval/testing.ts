@@ -89,7 +89,7 @@ export async function makeApproved(
         call,
         agents: [...agents],
         person,
-        stage: 'draft',
+        stage: 'collect',
         verdicts: [],
         readAt,
         relied: [binding.delegation],
