@@ -50,8 +50,8 @@ export function tableOf(rows: readonly Row[]): string {
     row.name,
     `${written(row.value)} ${row.unit}`,
     row.floorValue === undefined ? '' : `${written(row.floorValue)} ${row.unit}`,
-    row.ratio.toFixed(2),
-    `± ${(row.spread / 2).toFixed(2)}`,
+    Number.isNaN(row.ratio) ? '' : row.ratio.toFixed(2),
+    Number.isNaN(row.ratio) ? '' : `± ${(row.spread / 2).toFixed(2)}`,
     row.aim ?? '',
     row.floor,
   ])

@@ -6,10 +6,15 @@
  * median over interleaved rounds; nothing here fails because something is slow.
  */
 
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
+import { measureAppend } from './append.ts'
+import { measure as measureDecide } from './decide.ts'
+import { measureExchange } from './exchange.ts'
 import { measureGateway } from './gateway.ts'
 import { openInstallation } from './installation.ts'
 import { type Row, tableOf } from './rows.ts'
+import { measureSvid } from './svid.ts'
 
 const { values } = parseArgs({
   options: {
@@ -23,21 +28,29 @@ const { values } = parseArgs({
 
 const started = performance.now()
 const rows: Row[] = []
-const wanted = (name: string): boolean => values.only?.split(',').includes(name) ?? true
-const installation = await openInstallation({
-  ...(values.profile !== undefined && { profile: values.profile }),
-})
+const { quick, only, profile } = values
+const wanted = (name: string): boolean => only?.split(',').includes(name) ?? true
+const rounds = quick ? 2 : 5
+const installation = await openInstallation({ ...(profile !== undefined && { profile }) })
 try {
-  const effort = {
-    ...(values.quick ? { rounds: 2, calls: 600 } : { rounds: 5, calls: 2_000 }),
-    ...(values.targets !== undefined && { targets: values.targets.split(',') }),
+  if (wanted('gateway')) {
+    const targets = values.targets?.split(',')
+    const effort = { rounds, calls: quick ? 600 : 1_600, ...(targets !== undefined && { targets }) }
+    rows.push(...(await measureGateway(installation, effort)))
   }
-  if (wanted('gateway')) rows.push(...(await measureGateway(installation, effort)))
+  const few = quick ? 600 : 1_600
+  if (wanted('exchange'))
+    rows.push(...(await measureExchange(installation, { rounds, calls: few })))
+  if (wanted('append'))
+    rows.push(...(await measureAppend(installation, { rounds, entries: quick ? 3_200 : 12_800 })))
+  if (wanted('svid'))
+    rows.push(...(await measureSvid(installation, { rounds, agents: quick ? 20 : 100 })))
 } finally {
   await installation.stop()
 }
+if (wanted('decide')) rows.push(...(await measureDecide()))
 if (values.json) for (const row of rows) console.log(JSON.stringify(row))
 else {
-  console.log(tableOf(rows))
-  console.log(`\n${((performance.now() - started) / 1_000).toFixed(0)} s`)
+  const seconds = (performance.now() - started) / 1_000
+  console.log(`${tableOf(rows)}\n\n${seconds.toFixed(0)} s, ${availableParallelism()} cores`)
 }
