@@ -53,6 +53,6 @@ export async function checkMachine(env: SandboxEnv): Promise<Machine> {
 const WHO = getuid?.() === 0 ? 'root' : 'this user'
 const TOTALS = {
   cgroup: 'the kernel holds memory, processes and processor time in total',
-  watchdog: `${WHO} may not make control groups here: a watchdog samples the process tree and kills what is over. Start as root for the kernel to hold the totals`, for the kernel to hold the totals`,
+  watchdog: `${WHO} may not make control groups here: a watchdog samples the process tree and kills what is over. Start as root for the kernel to hold the totals`,
   none: 'this machine has no /proc: memory and processor time are not limited in total',
 }
