@@ -1,4 +1,9 @@
-/** Delegations as rows. Stages are the root's in a whole tree, so every read joins the root's row. */
+/**
+ * Delegations as rows. Stages are the root's in a whole tree, so every read joins the root's row.
+ *
+ * Rows change under the lock of the log's head only (`lockHead`), which every writer takes first: the
+ * changes of one delegation come one after the other, and nobody who holds a row waits for the head.
+ */
 
 import { type RawBuilder, sql } from 'kysely'
 import type { Id } from '../base/id.ts'
@@ -59,21 +64,12 @@ export async function countBelow(db: Db, id: DelegationId): Promise<number> {
   return rows[0]?.count ?? 0
 }
 
-/** The delegations that an agent holds and that were not ended, locked as by `lockDelegation`. */
-export async function lockHeldBy(tx: Tx, agent: AgentId): Promise<DelegationId[]> {
+/** The delegations that an agent holds and that were not ended. */
+export async function heldBy(tx: Tx, agent: AgentId): Promise<DelegationId[]> {
   const { rows } = await sql<{ id: DelegationId }>`
     select id from delegation where agent = ${agent} and state in ('active', 'suspended')
-    order by id for no key update`.execute(tx)
+    order by id`.execute(tx)
   return rows.map(({ id }) => id)
-}
-
-/**
- * Keeps the row of one delegation until the transaction ends, so that its state changes one at a time.
- * Not against those who only refer to it: a sub-delegation is inserted under the log's head lock, for
- * which the holder of this one will wait.
- */
-export async function lockDelegation(tx: Tx, id: DelegationId): Promise<void> {
-  await sql`select 1 from delegation where id = ${id} for no key update`.execute(tx)
 }
 
 /** Writes a new delegation. Only a root has stages of its own. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql } from 'kysely'
 import { assignOwner } from '../accountability/assign-owner.ts'
+import { append, lockHead } from '../audit/append.ts'
 import { testActor } from '../audit/testing.ts'
 import { systemClock } from '../base/clock.ts'
 import { must, type Result } from '../base/result.ts'
@@ -10,7 +12,9 @@ import { addMember } from '../people/membership.ts'
 import type { Session } from '../people/session.ts'
 import { entriesFrom } from '../people/testing.ts'
 import { checkDelegations } from './check-delegations.ts'
+import { claim } from './claim.ts'
 import type { Delegation, DelegationId } from './delegation.ts'
+import { findDelegation } from './delegation-store.ts'
 import { complete, resume, revoke, suspend } from './end.ts'
 import { moveStage } from './stage.ts'
 import { loadTree, standing } from './standing.ts'
@@ -267,6 +271,37 @@ test('a sub-delegation and the end of its parent never wait for each other', asy
     assert.equal(entries.at(-1)?.kind, 'delegation_revoked')
   }
 })
+
+test('a claim and the end of what it claims never wait for each other', async (t) => {
+  const office = await openTestOffice(t)
+  const { archetype } = office.agent
+  for (const end of [revoke, complete, suspend]) {
+    const { id } = await testDelegation(office, { delegate: { archetype } })
+    let ending: ReturnType<typeof revoke> | undefined
+    // As the token endpoint does it: the head first, then the row.
+    const claimed = await office.store.transaction(async (tx) => {
+      await lockHead(tx)
+      ending = end({ delegation: id }, office.alice, office)
+      await untilSomebodyWaits(office)
+      const found = await findDelegation(tx, id)
+      assert(found !== undefined)
+      const entries = await claim(tx, found, office.agent, office)
+      await append(tx, must(entries))
+      return entries
+    })
+    assert.equal(claimed.ok, true)
+    assert.equal((await ending)?.ok, true)
+    await checkDelegations(office.store, office)
+  }
+})
+
+/** Resolves once a transaction waits for another. */
+async function untilSomebodyWaits({ store }: Pick<TestOffice, 'store'>): Promise<void> {
+  const { rows } = await sql<{ waiting: number }>`
+    select count(*) as waiting from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`.execute(store.db)
+  if (rows[0]?.waiting === 0) await untilSomebodyWaits({ store })
+}
 
 test('a reason that no entry can hold is refused', async (t) => {
   const office = await openTestOffice(t)

@@ -6,7 +6,7 @@
  * lets it go on, or an administrator; so nobody goes over the head of who stopped it.
  */
 
-import { append } from '../audit/append.ts'
+import { append, lockHead } from '../audit/append.ts'
 import type { Entry } from '../audit/entry.ts'
 import { resolve } from '../accountability/resolve.ts'
 import type { Clock } from '../base/clock.ts'
@@ -16,7 +16,7 @@ import { personActor, type Session } from '../people/session.ts'
 import type { Store, Tx } from '../store/store.ts'
 import { type AskerRefusal, checkAsker, isAdministrator } from './asker.ts'
 import type { Delegation, DelegationId } from './delegation.ts'
-import { findDelegation, lockDelegation, setState, suspendedBy } from './delegation-store.ts'
+import { findDelegation, setState, suspendedBy } from './delegation-store.ts'
 
 /** Why a delegation did not change its state. */
 export type EndRefusal =
@@ -120,7 +120,7 @@ async function change(
 ): Promise<Result<Delegation, EndRefusal>> {
   if ((request.reason ?? '').length > MAX_REASON) return refuse({ reason: 'reason_too_long' })
   return await env.store.transaction(async (tx) => {
-    await lockDelegation(tx, request.delegation)
+    await lockHead(tx)
     const now = await checkAsker(tx, session)
     if (!now.ok) return now
     const found = await findDelegation(tx, request.delegation)

@@ -4,14 +4,14 @@
  * The stage belongs to the root and holds for the whole tree, so nothing below can be ahead of it.
  */
 
-import { append } from '../audit/append.ts'
+import { append, lockHead } from '../audit/append.ts'
 import type { Clock } from '../base/clock.ts'
 import { type Result, ok, refuse } from '../base/result.ts'
 import { personActor, type Session } from '../people/session.ts'
 import type { Store } from '../store/store.ts'
 import { type AskerRefusal, checkAsker, isAmong } from './asker.ts'
 import type { Delegation, DelegationId } from './delegation.ts'
-import { lockDelegation, setStage } from './delegation-store.ts'
+import { setStage } from './delegation-store.ts'
 import { loadTree, type NotStanding, standing } from './standing.ts'
 
 /** Why a stage was not moved. */
@@ -39,7 +39,7 @@ export async function moveStage(
   env: { readonly store: Store; readonly clock: Clock },
 ): Promise<Result<Delegation, StageRefusal>> {
   return await env.store.transaction(async (tx) => {
-    await lockDelegation(tx, request.delegation)
+    await lockHead(tx)
     const now = await checkAsker(tx, session)
     if (!now.ok) return now
     const tree = await loadTree(tx, request.delegation)

@@ -3,7 +3,7 @@
  * the client was delegated and for no longer. Call `openWindow`, and `closeWindow` when its process went.
  */
 
-import { append } from '../audit/append.ts'
+import { append, lockHead } from '../audit/append.ts'
 import type { Actor } from '../audit/entry.ts'
 import { resolve } from '../accountability/resolve.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
@@ -14,7 +14,7 @@ import { createAgent } from '../identity/create-agent.ts'
 import type { Store } from '../store/store.ts'
 import type { Connection, ConnectionEnv } from './connection.ts'
 import type { Delegation } from './delegation.ts'
-import { databaseMilliseconds, lockHeldBy, setState } from './delegation-store.ts'
+import { databaseMilliseconds, heldBy, setState } from './delegation-store.ts'
 import { loadTree, standing } from './standing.ts'
 import { subDelegate } from './sub-delegate.ts'
 
@@ -83,7 +83,8 @@ export async function closeWindow(
   const by = actorOf(connection)
   // First, so that a crash in between leaves an agent that is found and ended later.
   await env.store.transaction(async (tx) => {
-    const held = await lockHeldBy(tx, agent)
+    await lockHead(tx)
+    const held = await heldBy(tx, agent)
     if (held.length === 0) return
     for (const id of held) await setState(tx, id, { state: 'completed' })
     const time = env.clock.nowMilliseconds()
