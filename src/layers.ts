@@ -86,6 +86,7 @@ export const ONLY: Readonly<Record<string, Readonly<Record<string, readonly stri
     policy: [
       'policy/sources.ts',
       'policy/run-tests.ts',
+      'policy/library.ts',
       'policy/lint.ts',
       'policy/format.ts',
       'policy/difference.ts',

@@ -139,7 +139,7 @@ function contextRecord(request: DecisionRequest, sinks: SinkFacts): CedarRecord 
     hosts: new CedarSet(sinks.hosts),
     amount: sinks.amount,
     intent: intentRecord(context.intent),
-    approval: approvalRecord(context.approval),
+    approval: approvalRecord(context.approval, people),
   })
 }
 
@@ -158,6 +158,11 @@ function intentRecord(intent: CallContext['intent']): CedarRecord {
   })
 }
 
-function approvalRecord(approval: CallContext['approval']): CedarRecord | undefined {
-  return approval && record({ by: approval.by, entitled: approval.entitled })
+function approvalRecord(
+  approval: CallContext['approval'],
+  people: readonly PersonFacts[],
+): CedarRecord | undefined {
+  if (approval === undefined) return undefined
+  const { by, entitled } = approval
+  return record({ by, entitled, own: people.some(({ id }) => id === by) })
 }

@@ -135,8 +135,9 @@ type Call = {
     // Who must say yes: grp_… or per_….
     approver?: String
   },
-  // A yes to exactly this call: by whom, and who was entitled to it.
-  approval?: { by: String, entitled: String }
+  // A yes to exactly this call: by whom, who was entitled to it, and whether it is the delegating person's
+  // own, or of one whose words directed the call.
+  approval?: { by: String, entitled: String, own: Bool }
 };
 `
 

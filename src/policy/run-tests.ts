@@ -1,7 +1,8 @@
 /** Runs the tests of policies against compiled sets. Call `runTests`; every publish does. */
 
+import type { Verdict } from '../audit/entry.ts'
 import { silentDiagnostics } from '../base/diagnostics.ts'
-import { decide } from '../decision/decide.ts'
+import { decide, type Decision } from '../decision/decide.ts'
 import { decideOperation } from '../decision/decide-operation.ts'
 import type { PolicySets } from '../decision/policy-set.ts'
 import { parseTests, type Expected, type PolicyTest } from './test-file.ts'
@@ -62,7 +63,7 @@ interface Got {
 }
 
 function failureOf(one: PolicyTest, policies: PolicySets): string | undefined {
-  const got = one.kind === 'call' ? decided(one.request, policies) : operated(one.request, policies)
+  const got = one.kind === 'call' ? decided(one, policies) : operated(one.request, policies)
   const asExpected = (['outcome', 'constraint', 'reason'] as const).every(
     (member) => one.expect[member] === undefined || one.expect[member] === got[member],
   )
@@ -71,12 +72,30 @@ function failureOf(one: PolicyTest, policies: PolicySets): string | undefined {
   return `expected ${said(one.expect)}, got ${said(got)} by ${list(got.policies)}`
 }
 
-function decided(request: Parameters<typeof decide>[0], policies: PolicySets): Got {
-  const { outcome, constraint, reason, verdicts } = decide(request, policies, {
-    diagnostics: silentDiagnostics,
-  })
+function decided(
+  { request, only }: Extract<PolicyTest, { kind: 'call' }>,
+  policies: PolicySets,
+): Got {
+  const decision = decide(request, policies, { diagnostics: silentDiagnostics })
+  const { outcome, constraint, reason, verdicts } = decision
+  if (only !== undefined) return saidBy(only, decision)
   const saying = verdicts.filter((verdict) => verdict.effect === outcome)
   return { outcome, constraint, reason, policies: saying.flatMap((verdict) => verdict.policies) }
+}
+
+/** What one set says, each of its subjects counted, the worst first. */
+function saidBy(only: Verdict['constraint'], { verdicts }: Decision): Got {
+  const own = verdicts.filter(({ constraint }) => constraint === only)
+  const worst = (['deny', 'step_up', 'approval_required'] as const).find((effect) =>
+    own.some((verdict) => verdict.effect === effect),
+  )
+  const outcome = worst ?? 'permit'
+  const saying = own.filter((verdict) => verdict.effect === outcome)
+  return {
+    outcome,
+    ...(worst !== undefined && { constraint: only }),
+    policies: saying.flatMap((verdict) => verdict.policies),
+  }
 }
 
 function operated(request: Parameters<typeof decideOperation>[0], policies: PolicySets): Got {

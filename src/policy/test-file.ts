@@ -4,7 +4,8 @@
  * A file has a list of `tests`; what they share stands in its `given`, which each test may override member
  * by member. `given` says who and what there is, `when` what is asked, `expect` what must come out. What
  * is left out is the ordinary case: everybody active, the server reviewed, the intent covering the call,
- * every value grounded. Unknown members are refused: a misspelt one would test something else.
+ * every value grounded. `only` asks one set alone, so that a rule's tests hold whatever the other sets permit.
+ * Unknown members are refused: a misspelt one would test something else.
  */
 
 import * as z from 'zod'
@@ -12,6 +13,7 @@ import type { JsonObject } from '../base/canonical-json.ts'
 import type { DecisionRequest } from '../decision/decide.ts'
 import type { OperationRequest } from '../decision/decide-operation.ts'
 import type { PersonFacts } from '../decision/facts.ts'
+import { AGENCIES } from '../delegation/agency.ts'
 
 const name = z.string().min(1).max(200)
 const agent = z.strictObject({
@@ -70,6 +72,10 @@ const given = z.strictObject({
   approval: z.strictObject({ by: name, entitled: name }).optional(),
   /** Paths of arguments that stand in nothing trusted. */
   ungrounded: z.array(z.string()).max(50).optional(),
+  /** Whether the arguments carry something of a confidential segment. */
+  confidential: z.boolean().optional(),
+  /** What the owners of the kinds of agents set for calls of this class. */
+  agency: z.enum(AGENCIES).optional(),
 })
 
 const call = z.strictObject({
@@ -104,8 +110,11 @@ const expected = z.strictObject({
   policy: name.optional(),
 })
 
+const only = z.enum(['agent', 'person', 'intent', 'guardrail'])
+
 const test = z.strictObject({
   name,
+  only: only.optional(),
   given: given.optional(),
   when: z.union([operation, call]),
   expect: z.union([outcome, expected]),
@@ -115,6 +124,7 @@ const test = z.strictObject({
 export const testFileSchema = z.strictObject({
   /** For the reader. */
   about: z.string().optional(),
+  only: only.optional(),
   given: given.optional(),
   tests: z.array(test).min(1).max(1_000),
 })
@@ -126,14 +136,19 @@ type Given = z.infer<typeof given>
 
 /** A test, read: what to ask, and what must come out. */
 export type PolicyTest = { readonly name: string; readonly expect: Expected } & (
-  | { readonly kind: 'call'; readonly request: DecisionRequest }
+  | {
+      readonly kind: 'call'
+      readonly request: DecisionRequest
+      /** The set that is asked alone. */
+      readonly only?: z.infer<typeof only>
+    }
   | { readonly kind: 'operation'; readonly request: OperationRequest }
 )
 
 /** The tests of a file; throws a `ZodError` or a `SyntaxError` if it is none. */
 export function parseTests(text: string): PolicyTest[] {
   const file = testFileSchema.parse(JSON.parse(text))
-  return file.tests.map((one) => read(one, { ...file.given, ...one.given }))
+  return file.tests.map((one) => read({ only: file.only, ...one }, { ...file.given, ...one.given }))
 }
 
 function read(one: Test, facts: Given): PolicyTest {
@@ -142,7 +157,14 @@ function read(one: Test, facts: Given): PolicyTest {
   if ('operation' in one.when) {
     return { kind: 'operation', name: called, expect, request: operationOf(one.when, facts) }
   }
-  return { kind: 'call', name: called, expect, request: callOf(one.when, facts) }
+  const request = callOf(one.when, facts)
+  return {
+    kind: 'call',
+    name: called,
+    expect,
+    request,
+    ...(one.only !== undefined && { only: one.only }),
+  }
 }
 
 /** 2026-01-05, a Monday, at ten in the morning UTC. */
@@ -180,7 +202,11 @@ function callOf(when: z.infer<typeof call>, facts: Given): DecisionRequest {
       boundBy: facts.boundBy ?? 'dpop',
       time: secondsOf(facts),
       arguments: args,
-      provenance: pathsOf(args).map((path) => ({ path, grounded: !ungrounded.has(path) })),
+      provenance: pathsOf(args).map((path) => ({
+        path,
+        grounded: !ungrounded.has(path),
+        from: ungrounded.has(path) ? [] : ['purpose'],
+      })),
       intent: {
         action: true,
         arguments: true,
@@ -189,6 +215,8 @@ function callOf(when: z.infer<typeof call>, facts: Given): DecisionRequest {
         ...present(covered),
         ...(approver !== undefined && { approval: { by: approver as `per_${string}` } }),
       },
+      ...(facts.agency !== undefined && { agency: facts.agency }),
+      ...(facts.confidential !== undefined && { confidential: facts.confidential }),
       ...(facts.approval !== undefined && {
         approval: {
           id: 'apr_test' as const,
