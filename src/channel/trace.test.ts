@@ -26,8 +26,9 @@ const people = answer('2', [
 ])
 
 function groundsOf(value: Json, ...segments: readonly TracedSegment[]): string[] {
-  return trace([new Shown([purpose, ...segments])], { value }).map(({ ground: why, from, manner }) =>
-    [why, ...from, ...(manner === undefined ? [] : [manner])].join(' '),
+  return trace([new Shown([purpose, ...segments])], { value }).map(
+    ({ ground: why, from, manner }) =>
+      [why, ...from, ...(manner === undefined ? [] : [manner])].join(' '),
   )
 }
 
