@@ -2,8 +2,8 @@
  * The administration API: every row of `api/operations.ts` as a route.
  *
  * One pipeline for all: read the input, know the asker, decide the operation (policy, the person alone),
- * run it, answer in JSON or with a problem (RFC 9457). What is refused after the asker is known is
- * recorded; what strangers send is only counted.
+ * run it, answer in JSON or with a problem (RFC 9457). What policy refuses a person is recorded, and
+ * whatever an agent is refused; what strangers send is only counted.
  */
 
 import { append } from '../audit/append.ts'
@@ -88,7 +88,34 @@ async function answer(
     if (!decided.ok) return problem(decided.error)
   }
   const result = await handler.run(input.value, asker.value, env)
-  return result.ok ? json(200, result.value) : problem(result.error)
+  if (result.ok) return json(200, result.value)
+  if (row.asker === 'agent') {
+    const recorded = await recordRefusedAgent(row.id, asker.value as Caller, result.error, env)
+    if (!recorded) return problem({ reason: 'too_many_idle' })
+  }
+  return problem(result.error)
+}
+
+/** An agent that reaches for more than it has stands in the record. False if it did too often to be recorded. */
+async function recordRefusedAgent(
+  operation: string,
+  { agents, delegation, person }: Caller,
+  { reason }: Refusal,
+  env: Installation,
+): Promise<boolean> {
+  const [agent] = agents
+  if (agent === undefined) throw new Error('expected a token of ours to name its agent')
+  return await env.admissions.recordIdle(agent, {
+    sealings: [],
+    entry: () => ({
+      v: 1,
+      kind: 'operation_refused',
+      time: env.clock.nowMilliseconds(),
+      by: { type: 'agent', agent, delegation, person },
+      operation,
+      reason,
+    }),
+  })
 }
 
 async function knowAsker(
@@ -139,7 +166,11 @@ function readInput(request: HttpRequest, row: Operation): Result<unknown> {
     }
     given = { ...(body.value as JsonObject) }
   }
-  const parsed = row.input.safeParse({ ...given, ...request.parameters })
+  const input = { ...given, ...request.parameters }
+  // What is kept as text in Postgres cannot hold it, and C strings end there.
+  if (holdsNul(input))
+    return refuse({ reason: 'invalid_request', message: 'expected text without NUL' })
+  const parsed = row.input.safeParse(input)
   if (parsed.success) return ok(parsed.data)
   const issue = parsed.error.issues[0]
   const at = issue?.path.join('.') ?? ''
@@ -147,6 +178,13 @@ function readInput(request: HttpRequest, row: Operation): Result<unknown> {
     reason: 'invalid_request',
     message: `\`${at}\`: ${messageOf(issue?.message)}`,
   })
+}
+
+/** Whether a text in a value, as deep as `parseStrictJson` lets it be, holds NUL. */
+function holdsNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0')
+  if (typeof value !== 'object' || value === null) return false
+  return Object.values(value).some(holdsNul)
 }
 
 /** zod's words without those that say nothing. */

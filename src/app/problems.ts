@@ -11,6 +11,7 @@ const TITLES: Readonly<Record<number, string>> = {
   404: 'not found',
   409: 'not possible as things are',
   413: 'too large',
+  429: 'too many requests',
 }
 
 const STATUS: Readonly<Record<string, number>> = {
@@ -23,6 +24,7 @@ const STATUS: Readonly<Record<string, number>> = {
   review_required: 403,
   step_up_required: 403,
   json_too_large: 413,
+  too_many_idle: 429,
 }
 
 /** The status of a reason: by the table, else by how the reason begins. */

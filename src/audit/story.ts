@@ -149,6 +149,8 @@ function linesOf(entry: Entry, told: Telling, index: number): Line[] {
       return [tell('identity', tokenWords(entry, names))]
     case 'token_refused':
       return [tell('refused', `a token was refused: ${printable(entry.reason)}`)]
+    case 'operation_refused':
+      return [tell('refused', `${by} was refused ${entry.operation}: ${printable(entry.reason)}`)]
     case 'stage_moved':
       return [tell('stage', `${by} moved the stage from ${entry.from ?? 'none'} to ${entry.to}`)]
     case 'call_intended':
