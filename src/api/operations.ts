@@ -66,7 +66,7 @@ import {
   showApproval,
   decideApproval,
 } from './delegations.ts'
-import { proposeScope, setAgency, showAgency } from './scopes.ts'
+import { keepTemplate, listTemplates, proposeScope, setAgency, showAgency } from './scopes.ts'
 import { createConnection, listConnections, endConnection } from './connections.ts'
 import { logStory, logEntries, logReceipt, logKey, logCosign, rotateKey } from './log.ts'
 
@@ -123,6 +123,8 @@ export const OPERATIONS = {
   showApproval,
   decideApproval,
   proposeScope,
+  keepTemplate,
+  listTemplates,
   setAgency,
   showAgency,
   createConnection,

@@ -1,7 +1,7 @@
 /** Scopes and the agency dial. Rows of the table in `operations.ts`. */
 
 import * as z from 'zod'
-import { jsonObject, operation, reference, slug } from './operation.ts'
+import { done, jsonObject, operation, reference, slug } from './operation.ts'
 
 const agency = z.enum(['always', 'strict', 'doubt', 'never'])
 const toolClass = z.enum(['read', 'write', 'egress', 'destructive', 'money'])
@@ -17,11 +17,42 @@ export const proposeScope = operation({
     words: z.string().min(1).max(4_000),
     servers: z.array(reference).min(1).max(16),
     approver: reference.optional(),
+    /** Whose templates count. */
+    archetype: slug.optional(),
   }),
   output: z.object({
     details: z.array(jsonObject),
     sentences: z.array(z.string()),
     digest: z.string(),
+  }),
+})
+
+export const keepTemplate = operation({
+  id: 'template.keep',
+  asker: 'person',
+  method: 'POST',
+  path: '/archetypes/{archetype}/templates',
+  summary: 'Keep a request that recurs, with the scope that it needs.',
+  input: z.strictObject({
+    archetype: slug,
+    name: slug,
+    sentence: z.string().min(1).max(500),
+    details: z.array(jsonObject).min(1).max(50),
+  }),
+  output: done,
+})
+
+export const listTemplates = operation({
+  id: 'template.list',
+  asker: 'person',
+  method: 'GET',
+  path: '/archetypes/{archetype}/templates',
+  summary: 'The requests that recur for a kind of agent.',
+  input: z.strictObject({ archetype: slug }),
+  output: z.object({
+    templates: z.array(
+      z.object({ name: z.string(), sentence: z.string(), details: z.array(jsonObject) }),
+    ),
   }),
 })
 

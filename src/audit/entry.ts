@@ -190,6 +190,11 @@ export const entrySchema = z.discriminatedUnion('kind', [
     attested: z.array(z.string().max(300)).max(20),
   }),
   // delegation
+  kind('template_kept', {
+    archetype: subject,
+    name: z.string().max(80),
+    sentence: text,
+  }),
   kind('agency_set', { archetype: subject, class: z.string().max(40), agency: z.string().max(40) }),
   kind('delegation_created', {
     delegation: subject,

@@ -16,6 +16,7 @@ export function addScopeCommands(program: Command): void {
     .summary('propose a scope for a request, to read, narrow and delegate')
     .requiredOption('--servers <names>', 'comma-separated reviewed servers')
     .option('--approver <person-or-group>', 'who says yes to what the words do not ask for')
+    .option('--archetype <name>', 'whose templates count')
     .option('--json', 'only the authorization_details, for `behalf delegate --details`')
     .addHelpText(
       'after',
@@ -29,6 +30,7 @@ export function addScopeCommands(program: Command): void {
           words,
           servers: (options['servers'] ?? '').split(','),
           ...(options['approver'] !== undefined && { approver: options['approver'] }),
+          ...(options['archetype'] !== undefined && { archetype: options['archetype'] }),
         }),
         ({ details, sentences, digest }) => {
           const json = JSON.stringify(details, undefined, 2)

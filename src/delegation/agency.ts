@@ -43,12 +43,8 @@ export async function setAgency(
   const subject = archetypeSubject(archetype)
   return await env.store.transaction(async (tx) => {
     const time = env.clock.nowMilliseconds()
-    const answers = await resolve(tx, subject, time)
-    if (!answers.ok) return refuse({ reason: 'unknown_archetype' })
-    if (answers.value.accountable.person !== session.person) {
-      const message = 'expected whoever answers for this kind of agent'
-      return refuse({ reason: 'not_entitled', message })
-    }
+    const entitled = await answersFor(tx, archetype, session, time)
+    if (!entitled.ok) return entitled
     await tx
       .withTables<AgencyTables>()
       .insertInto('agency')
@@ -61,6 +57,20 @@ export async function setAgency(
     await append(tx, [{ v: 1, kind: 'agency_set', time, by, touches: [subject], ...set }])
     return ok(dial)
   })
+}
+
+/** Whether the person answers for a kind of agent now. */
+export async function answersFor(
+  tx: Tx,
+  archetype: string,
+  session: Session,
+  nowMilliseconds: number,
+): Promise<Result<undefined>> {
+  const answers = await resolve(tx, archetypeSubject(archetype), nowMilliseconds)
+  if (!answers.ok) return refuse({ reason: 'unknown_archetype' })
+  if (answers.value.accountable.person === session.person) return ok()
+  const message = 'expected whoever answers for this kind of agent'
+  return refuse({ reason: 'not_entitled', message })
 }
 
 /** The dial of an archetype. */

@@ -137,4 +137,16 @@ export const migrations: readonly Migration[] = [
       )
     `,
   },
+  {
+    name: 'delegation-0004',
+    up: `
+      create table scope_template (
+        archetype text not null,
+        name text not null,
+        sentence text not null,
+        details jsonb not null,
+        primary key (archetype, name)
+      )
+    `,
+  },
 ]

@@ -41,6 +41,8 @@ export interface ScopeRequest {
   readonly tools: readonly ScopeTool[]
   /** Who says yes to what the words do not ask for. */
   readonly approver: Approver
+  /** What the archetype's templates make of the words, where one of them is meant. */
+  readonly template?: readonly McpCallDetail[]
 }
 
 /** A scope that a person can read, narrow and confirm. */
@@ -62,7 +64,8 @@ export type ScopeProposer = (
 
 /** The scope that the rules propose. */
 export function proposeScope(request: ScopeRequest): ProposedScope {
-  const clauses = clausesOf(request.words)
+  // A template says all that its sentence asks for.
+  const clauses = request.template === undefined ? clausesOf(request.words) : []
   const acting = request.tools.filter((tool) => !isLookUp(tool))
   const asked = acting.flatMap((tool) => {
     const said = clauses.filter((clause) => asksFor(clause, tool, acting))
@@ -204,8 +207,14 @@ function thingsOf({ offered }: ScopeTool): readonly string[] {
   return [...rest, ...parametersOf(offered).flatMap((one) => wordsOfName(one.name))]
 }
 
-function assembled({ tools, approver }: ScopeRequest, asked: readonly Asked[]): ProposedScope {
-  const parts: { detail: McpCallDetail; sentence: string }[] = []
+function assembled(
+  { tools, approver, template = [] }: ScopeRequest,
+  asked: readonly Asked[],
+): ProposedScope {
+  const parts: { detail: McpCallDetail; sentence: string }[] = template.map((detail) => ({
+    detail,
+    sentence: `By a template: ${detail.actions.join(', ')}`,
+  }))
   for (const [location, all] of byLocation(tools)) {
     const lookUps = all.filter(isLookUp)
     parts.push(

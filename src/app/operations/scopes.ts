@@ -3,16 +3,20 @@
 import { ok, refuse } from '../../base/result.ts'
 import { dialOf, setAgency } from '../../delegation/agency.ts'
 import { proposeScope, type ScopeTool } from '../../delegation/propose-scope.ts'
+import { fillTemplate, keepTemplate, templatesOf } from '../../delegation/template.ts'
 import { offeredTools } from '../../registry/propose-review.ts'
 import { reviewedServers } from '../../registry/server-store.ts'
 import { serverResource } from '../../token/resource.ts'
 import type { Handlers } from '../api-endpoint.ts'
-import { findParty, resolveAll } from './shared.ts'
+import { done, findParty, resolveAll } from './shared.ts'
 
 /** Handlers by operation. */
-export const scopeHandlers: Pick<Handlers, 'proposeScope' | 'setAgency' | 'showAgency'> = {
+export const scopeHandlers: Pick<
+  Handlers,
+  'proposeScope' | 'keepTemplate' | 'listTemplates' | 'setAgency' | 'showAgency'
+> = {
   proposeScope: {
-    run: async ({ words, servers, approver }, session, env) => {
+    run: async ({ words, servers, approver, archetype }, session, env) => {
       const parties = await resolveAll(
         [approver ?? session.person],
         env,
@@ -36,12 +40,33 @@ export const scopeHandlers: Pick<Handlers, 'proposeScope' | 'setAgency' | 'showA
             return tool === undefined ? [] : [{ location, offered, reviewed: tool }]
           }),
         )
-      const { details, sentences, digest } = proposeScope({ words, tools, approver: party })
+      const kept =
+        archetype === undefined ? [] : await env.store.snapshot((tx) => templatesOf(tx, archetype))
+      const [template] = kept.flatMap((one) => {
+        const filled = fillTemplate(one, words)
+        return filled === undefined ? [] : [filled]
+      })
+      const { details, sentences, digest } = proposeScope({
+        words,
+        tools,
+        approver: party,
+        ...(template !== undefined && { template }),
+      })
       return ok({
         details: [...details],
         sentences: [...sentences],
         digest,
       })
+    },
+  },
+  keepTemplate: {
+    run: async (request, session, env) => done(await keepTemplate(request, session, env)),
+  },
+  listTemplates: {
+    run: async ({ archetype }, _session, env) => {
+      const kept = await env.store.snapshot((tx) => templatesOf(tx, archetype))
+      const templates = kept.map((one) => ({ ...one, details: [...one.details] }))
+      return ok({ templates })
     },
   },
   setAgency: {
