@@ -122,6 +122,11 @@ const TABLE = {
     status: IN_BAND,
     text: 'an argument is not in its canonical form',
   },
+  argument_unsaid: {
+    code: INVALID_PARAMS,
+    status: IN_BAND,
+    text: 'an argument that says what the call reaches is left to a default',
+  },
   // the decision: the caller is told the constraint and the remedy (in `data`), nothing else
   denied: NOT_PERMITTED,
   not_covered: NOT_PERMITTED,
