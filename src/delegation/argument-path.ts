@@ -53,6 +53,8 @@ function follow(value: Json, steps: readonly Step[]): Found {
   const member = Object.hasOwn(value, step.member) ? value[step.member] : undefined
   if (member === undefined) return { kind: 'absent' }
   if (!step.each) return follow(member, rest)
+  // In the place of a list, `null` is how callers leave it out; it reaches nothing.
+  if (member === null) return { kind: 'absent' }
   if (!isList(member)) return { kind: 'mismatch' }
   if (rest.length === 0) return { kind: 'values', values: member }
   return joined(member.map((element) => follow(element, rest)))

@@ -120,11 +120,20 @@ export function signDelegation(
   )
 }
 
-/** Verifies a signed delegation and returns its claims; `id` is the delegation's. */
+/** A signed delegation that is genuine. Nothing in it depends on the time, so it stays so while its key stands. */
+export interface GenuineDelegation {
+  /** The delegation's. */
+  readonly id: DelegationId
+  readonly claims: DelegationClaims
+  /** The issuer's key. */
+  readonly kid: string
+}
+
+/** Verifies a signed delegation and returns its claims. */
 export function verifySignedDelegation(
   token: string,
   env: Env,
-): Result<{ readonly id: DelegationId; readonly claims: DelegationClaims }, InvalidDelegation> {
+): Result<GenuineDelegation, InvalidDelegation> {
   const find = (kid: string): KeyObject | undefined => env.keyring.find('issuer', kid)?.publicKey
   const verified = verifyJws(token, find, { typ: DELEGATION_TYP, maxBytes: MAX_BYTES })
   if (!verified.ok) return verified
@@ -134,7 +143,7 @@ export function verifySignedDelegation(
   if (parsed.data.iss !== env.issuer || parsed.data.aud !== env.issuer) {
     return refuse({ reason: 'wrong_issuer' })
   }
-  return ok({ id: parsed.data.jti, claims: parsed.data })
+  return ok({ id: parsed.data.jti, claims: parsed.data, kid: verified.value.kid })
 }
 
 /**
