@@ -20,6 +20,7 @@ export interface Deferred {
 /** The driver. One per pool. */
 export class PooledDriver implements Driver {
   readonly #pool: Pool
+  readonly #names = new RecurringNames()
   /** The names that each connection has prepared. */
   readonly #prepared = new WeakMap<PoolClient, Set<string>>()
 
@@ -33,7 +34,7 @@ export class PooledDriver implements Driver {
     const client = await this.#pool.connect()
     const prepared = this.#prepared.get(client) ?? new Set()
     this.#prepared.set(client, prepared)
-    return new PooledConnection(client, prepared)
+    return new PooledConnection(client, { names: this.#names, prepared })
   }
 
   async beginTransaction(
@@ -64,14 +65,19 @@ export class PooledDriver implements Driver {
 /** One connection while somebody uses it. */
 export class PooledConnection implements DatabaseConnection {
   readonly #client: PoolClient
+  readonly #names: RecurringNames
   readonly #prepared: Set<string>
   /** The `begin` that goes out with the next statement. */
   #begin: string | undefined
   #deferred: Deferred[] = []
   #broken = false
 
-  constructor(client: PoolClient, prepared: Set<string>) {
+  constructor(
+    client: PoolClient,
+    { names, prepared }: { readonly names: RecurringNames; readonly prepared: Set<string> },
+  ) {
     this.#client = client
+    this.#names = names
     this.#prepared = prepared
   }
 
@@ -79,7 +85,9 @@ export class PooledConnection implements DatabaseConnection {
   async executeQuery<R>(
     query: CompiledQuery,
   ): Promise<{ readonly numAffectedRows?: bigint; readonly rows: R[] }> {
-    const [answer] = await this.send([{ text: query.sql, values: query.parameters }])
+    const { sql: text, parameters: values } = query
+    const name = this.#names.of(text)
+    const [answer] = await this.send([{ ...(name !== undefined && { name }), text, values }])
     const { command = '', rowCount = 0, rows = [] } = answer ?? {}
     const changes = /^(?:INSERT|UPDATE|DELETE|MERGE)$/.test(command)
     return { rows: rows as R[], ...(changes && { numAffectedRows: BigInt(rowCount) }) }
@@ -161,6 +169,35 @@ export class PooledConnection implements DatabaseConnection {
       if (error instanceof Error) Error.captureStackTrace(error)
       throw error
     }
+  }
+}
+
+const MOST_NAMES = 200
+const MOST_TEXTS = 2_000
+const RECURS = 3
+
+/**
+ * Names for statements that kysely makes again and again, so that connections keep them prepared too. Texts
+ * that depend on how long a list is are many: what came first has the names.
+ */
+class RecurringNames {
+  readonly #names = new Map<string, string>()
+  readonly #seen = new Map<string, number>()
+
+  /** The name of a statement that was seen before often enough. */
+  of(text: string): string | undefined {
+    const known = this.#names.get(text)
+    if (known !== undefined || this.#names.size >= MOST_NAMES) return known
+    const times = (this.#seen.get(text) ?? 0) + 1
+    if (times < RECURS) {
+      if (this.#seen.size >= MOST_TEXTS) this.#seen.clear()
+      this.#seen.set(text, times)
+      return undefined
+    }
+    this.#seen.delete(text)
+    const name = `recurring_${this.#names.size}`
+    this.#names.set(text, name)
+    return name
   }
 }
 

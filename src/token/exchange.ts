@@ -8,11 +8,16 @@
  */
 
 import { append } from '../audit/append.ts'
+import { base64url, sha256 } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { ok, type Result } from '../base/result.ts'
 import type { DelegationId } from '../delegation/delegation.ts'
 import type { McpCallDetail } from '../delegation/intent.ts'
-import { verifySignedDelegation } from '../delegation/signed-delegation.ts'
+import {
+  type GenuineDelegation,
+  type InvalidDelegation,
+  verifySignedDelegation,
+} from '../delegation/signed-delegation.ts'
 import type { Store } from '../store/store.ts'
 import { authenticateClient, type Client } from './authenticate-client.ts'
 import { type ProofEnv, verifyDpopProof } from './dpop.ts'
@@ -20,6 +25,7 @@ import { type OAuthError, refuseRequest } from './errors.ts'
 import { ACCESS_TOKEN, type ExchangeRequest, parseExchangeRequest } from './exchange-request.ts'
 import type { Form } from './form.ts'
 import { type IssueEnv, issueToken } from './issue-token.ts'
+import type { Recent } from './recent.ts'
 
 /** What of the HTTP request counts beside its form. */
 export interface ExchangeHeaders {
@@ -41,7 +47,10 @@ export type TokenResponse = {
 }
 
 /** What the exchange needs. */
-export interface ExchangeEnv extends IssueEnv, ProofEnv {}
+export interface ExchangeEnv extends IssueEnv, ProofEnv {
+  /** Signed delegations that were verified, by their hash. */
+  readonly knownDelegations: Recent<GenuineDelegation>
+}
 
 /** Answers a token exchange request. */
 export async function exchange(
@@ -72,7 +81,7 @@ async function answerTo(
   const proof = await verifyDpopProof(headers.dpop, { htm: headers.method, htu: headers.htu }, env)
   if (!proof.ok) return refuseRequest(proof.error.reason)
 
-  const subject = verifySignedDelegation(request.subjectToken, env)
+  const subject = openDelegation(request.subjectToken, env)
   if (!subject.ok) return refuseRequest('delegation_invalid', { cause: subject.error.reason })
 
   const { claims: signed } = subject.value
@@ -87,6 +96,21 @@ async function answerTo(
     scope: claims.scope,
     authorization_details: claims.authorization_details as McpCallDetail[],
   })
+}
+
+/** The signed delegation: agents bring the same one every few minutes, so what was verified is remembered. */
+function openDelegation(
+  token: string,
+  env: ExchangeEnv,
+): Result<GenuineDelegation, InvalidDelegation> {
+  const hash = base64url(sha256(token))
+  const known = env.knownDelegations.get(hash)
+  // A key that was withdrawn takes what it signed with it.
+  if (known !== undefined && env.keyring.find('issuer', known.kid) !== undefined) return ok(known)
+  const opened = verifySignedDelegation(token, env)
+  if (opened.ok) env.knownDelegations.put(hash, opened.value)
+  else env.knownDelegations.delete(hash)
+  return opened
 }
 
 async function recordRefusal(

@@ -2,6 +2,7 @@
 
 import type { Clock } from '../base/clock.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
+import type { GenuineDelegation } from '../delegation/signed-delegation.ts'
 import type { Store } from '../store/store.ts'
 import type { KnownToken } from './authenticate-token.ts'
 import type { ProofKey } from './dpop.ts'
@@ -16,6 +17,7 @@ export interface TokenMemory {
   readonly seenProofs: SeenProofs
   readonly proofKeys: Recent<ProofKey>
   readonly knownTokens: Recent<KnownToken>
+  readonly knownDelegations: Recent<GenuineDelegation>
   readonly issueFacts: Recent<IssueFacts>
   readonly revokedTokens: RevokedTokens
   readonly refusalCounts: RefusalCounts
@@ -31,6 +33,7 @@ export function tokenMemory(env: {
     seenProofs: new SeenProofs(env),
     proofKeys: new Recent(10_000),
     knownTokens: new Recent(10_000),
+    knownDelegations: new Recent(2_000),
     issueFacts: new Recent(10_000),
     revokedTokens: new RevokedTokens(env),
     refusalCounts: new RefusalCounts(env),
