@@ -90,6 +90,7 @@ export const ONLY: Readonly<Record<string, Readonly<Record<string, readonly stri
       'policy/lint.ts',
       'policy/format.ts',
       'policy/difference.ts',
+      'policy/counterexample.ts',
     ],
   },
 }

@@ -51,6 +51,8 @@ import {
   activatePolicies,
   rollBackPolicies,
   setPolicyMode,
+  simulatePolicies,
+  reachPolicies,
 } from './policies.ts'
 import {
   delegate,
@@ -110,6 +112,8 @@ export const OPERATIONS = {
   activatePolicies,
   rollBackPolicies,
   setPolicyMode,
+  simulatePolicies,
+  reachPolicies,
   delegate,
   subDelegate,
   listDelegations,

@@ -1,7 +1,7 @@
 /** Policies: proposed, tried, reviewed, activated, rolled back. Rows of the table in `operations.ts`. */
 
 import * as z from 'zod'
-import { done, id, instant, nothing, operation, reasonText } from './operation.ts'
+import { done, id, instant, nothing, operation, reasonText, reference } from './operation.ts'
 
 const sets = z.record(z.string(), z.string().max(1_000_000))
 const tests = z.record(z.string().max(200), z.string().max(1_000_000))
@@ -176,4 +176,50 @@ export const setPolicyMode = operation({
   summary: 'Dual authorization, or a single operator where nobody else could review.',
   input: z.strictObject({ mode: z.enum(['dual', 'single_operator']) }),
   output: done,
+})
+
+const outcome = z.enum(['permit', 'deny', 'step_up', 'approval_required'])
+
+export const simulatePolicies = operation({
+  id: 'policy.simulate',
+  asker: 'person',
+  method: 'POST',
+  path: '/policies/simulate',
+  summary: 'What an agent of a kind could do for a person now, at most; by a proposed version too.',
+  input: z.strictObject({
+    archetype: reference,
+    person: reference,
+    delegation: reference.optional(),
+    policy: reference.optional(),
+  }),
+  output: z.object({
+    tools: z.array(
+      z.object({
+        server: z.string(),
+        tool: z.string(),
+        class: z.string(),
+        outcome,
+        constraint: z.string().optional(),
+        policies: z.array(z.string()),
+      }),
+    ),
+  }),
+})
+
+export const reachPolicies = operation({
+  id: 'policy.reach',
+  asker: 'person',
+  method: 'POST',
+  path: '/policies/reach',
+  summary: 'Who can reach a tool, through which kind of agent; by a proposed version too.',
+  input: z.strictObject({
+    server: reference,
+    tool: z.string().min(1).max(200),
+    policy: reference.optional(),
+  }),
+  output: z.object({
+    ways: z.array(z.object({ archetype: z.string(), person: z.string(), outcome })),
+    pairs: z.int(),
+    complete: z.boolean(),
+  }),
 })

@@ -8,6 +8,7 @@ import { type Context, contextOf } from './context.ts'
 import {
   addFolderCommands,
   addLibraryCommands,
+  addSearchCommand,
   baseOf,
   differencesText,
   inForce,
@@ -21,8 +22,10 @@ import { oneOf, UsageError, wholeNumber } from './usage.ts'
 export function addPolicyCommands(policy: Command): void {
   addFolderCommands(policy)
   addLibraryCommands(policy)
+  addSearchCommand(policy)
   addVersionCommands(policy)
   addActivationCommands(policy)
+  addSimulationCommands(policy)
 }
 
 function addVersionCommands(policy: Command): void {
@@ -152,6 +155,59 @@ function addActivationCommands(policy: Command): void {
         'setPolicyMode',
         (mode) => ({ mode: oneOf(['dual', 'single_operator'], mode, 'mode') }),
         () => 'recorded',
+      ),
+    )
+}
+
+function addSimulationCommands(policy: Command): void {
+  policy
+    .command('simulate <archetype> <person>')
+    .summary('what an agent of this kind could do for this person now, at most')
+    .option('--delegation <id>', 'under this delegation, in its stage')
+    .option('--policy <id>', 'by this version instead of the one in force')
+    .addHelpText('after', examples('behalf policy simulate tax-preparer alice'))
+    .action(
+      act(
+        'simulatePolicies',
+        (archetype, { delegation, policy: version }, person = '') => ({
+          archetype,
+          person,
+          ...(delegation !== undefined && { delegation }),
+          ...(version !== undefined && { policy: version }),
+        }),
+        ({ tools }) =>
+          table(
+            ['tool', 'class', 'outcome', 'says'],
+            tools.map((one) => [
+              `${one.server}/${one.tool}`,
+              one.class,
+              one.outcome,
+              [one.constraint ?? '', ...one.policies].join(' ').trim(),
+            ]),
+          ),
+      ),
+    )
+  policy
+    .command('reach <server> <tool>')
+    .summary('who can reach a tool, through which kind of agent')
+    .option('--policy <id>', 'by this version instead of the one in force')
+    .addHelpText('after', examples('behalf policy reach tax-engine file_return'))
+    .action(
+      act(
+        'reachPolicies',
+        (server, { policy: version }, tool = '') => ({
+          server,
+          tool,
+          ...(version !== undefined && { policy: version }),
+        }),
+        ({ ways, pairs, complete }) =>
+          [
+            table(
+              ['archetype', 'person', 'outcome'],
+              ways.map((way) => [way.archetype, way.person, way.outcome]),
+            ),
+            `${pairs} pairs tried${complete ? '' : ': there are more'}`,
+          ].join('\n'),
       ),
     )
 }

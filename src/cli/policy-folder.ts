@@ -4,8 +4,10 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import type { Output } from '../api/operations.ts'
+import { SeededRandom } from '../base/random.ts'
 import { compilePolicies, type PolicySources } from '../decision/compile.ts'
 import { SET_NAMES, type PolicySets } from '../decision/policy-set.ts'
+import { findCounterexample, propertySchema } from '../policy/counterexample.ts'
 import { differences, type Difference } from '../policy/difference.ts'
 import { formatted } from '../policy/format.ts'
 import { listLibrary, withPiece } from '../policy/library.ts'
@@ -14,8 +16,8 @@ import { runTests } from '../policy/run-tests.ts'
 import { defaultPolicies, readPolicyFolder, readTestFolder } from '../policy/sources.ts'
 import type { Options } from './act.ts'
 import { type Context, contextOf } from './context.ts'
-import { examples, EXIT, print, Refused, table } from './terminal.ts'
-import { textIn, UsageError } from './usage.ts'
+import { examples, EXIT, facts, print, Refused, table } from './terminal.ts'
+import { jsonIn, textIn, UsageError } from './usage.ts'
 
 /** Where `pull` notes which version a folder was taken from; `push` says it. */
 const BASE_FILE = 'base.txt'
@@ -97,6 +99,30 @@ export function addFolderCommands(policy: Command): void {
         findings,
         rows.length === 0 ? 'nothing found' : table(['set', 'policy', 'rule', ''], rows),
       )
+    })
+}
+
+/** Adds the command that looks for what stated properties forbid. */
+export function addSearchCommand(policy: Command): void {
+  policy
+    .command('search <folder> <property-file>')
+    .summary(
+      'look for a call that a stated property forbids; finding none proves only what was tried',
+    )
+    .option('--seed <text>', 'where there is too much to try all, what to try', '1')
+    .addHelpText('after', examples('behalf policy search policies/ no-untrusted-money.json'))
+    .action(async (folder: string, file: string, options: { seed: string }, command: Command) => {
+      const { terminal } = contextOf(command)
+      const property = jsonIn(file, propertySchema, 'property')
+      const random = new SeededRandom(options.seed)
+      const search = findCounterexample(property, await compiledFrom(folder), { random })
+      const { counterexample, tried, of } = search
+      const lines =
+        counterexample === undefined
+          ? [`no counterexample in ${tried} of ${of} calls`]
+          : [`\`${property.name}\` does not hold:`, facts(counterexample)]
+      print(terminal, search, lines.join('\n'))
+      if (counterexample !== undefined) process.exitCode = EXIT.refused
     })
 }
 

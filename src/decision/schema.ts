@@ -56,7 +56,7 @@ const OPERATIONS: typeof METHODS = {
   ...all(['policy.propose', 'policy.dry-run', 'policy.review'], 'Installation', 'manage'),
   ...all(['policy.rollback', 'policy.mode', 'key.rotate'], 'Installation', 'manage'),
   ...all(['policy.history', 'policy.version'], 'Installation', 'look'),
-  ...all(['policy.simulate', 'policy.reach', 'policy.search'], 'Installation', 'audit'),
+  ...all(['policy.simulate', 'policy.reach'], 'Installation', 'audit'),
   ...all(['log.entries', 'log.receipt', 'log.cosign'], 'Installation', 'audit'),
   ...all(['log.story'], 'Delegation', 'audit'),
   ...all(['agent.create', 'delegation.create', 'connection.create'], 'Installation', 'begin'),

@@ -20,7 +20,7 @@ import type { Caller } from '../token/authenticate-token.ts'
 import type { EndpointEnv } from './endpoint.ts'
 import type { KnownFacts } from './facts-cache.ts'
 import type { KnownServer } from './servers-cache.ts'
-import { promptFacts, resourceFacts, toolFacts } from './target.ts'
+import { promptFacts, resourceFacts, toolFacts } from '../decision/resource-facts.ts'
 
 /** A list as it was asked for. */
 export interface ListRequest {

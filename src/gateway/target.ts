@@ -10,10 +10,12 @@ import type { Digest } from '../base/bytes.ts'
 import type { JsonObject } from '../base/canonical-json.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import type { ResourceFacts } from '../decision/facts.ts'
+import { promptFacts, resourceFacts, toolFacts } from '../decision/resource-facts.ts'
 import { checkSinks } from '../mcp/canonical.ts'
 import { isObject } from '../mcp/message.ts'
 import { conformsToPrompt } from '../mcp/prompt.ts'
 import { conforms } from '../mcp/schema.ts'
+import { checkDefaults } from '../mcp/sink-default.ts'
 import {
   type Definition,
   definitionKey,
@@ -55,39 +57,6 @@ export function findTarget({ server, action }: Pick<Call, 'server' | 'action'>):
   return toolTarget(server, definition, action.arguments)
 }
 
-/** The target of a tool whatever its arguments: for lists. */
-export function toolFacts(server: Server, name: string): ResourceFacts | undefined {
-  const tool = server.tools.get(name)
-  if (tool === undefined) return undefined
-  const { class: toolClass, consequential, sinks } = tool
-  return { type: 'tool', ...serverFacts(server), name, class: toolClass, consequential, sinks }
-}
-
-/** A prompt as policy sees it: it shows text and changes nothing. */
-export function promptFacts(server: Server, name: string): ResourceFacts {
-  return {
-    type: 'prompt',
-    ...serverFacts(server),
-    name,
-    class: 'read',
-    consequential: false,
-    sinks: [],
-  }
-}
-
-/** Reading a resource as policy sees it. */
-export function resourceFacts(server: Server, uri: string): ResourceFacts {
-  const { class: resourceClass, consequential } = server.resources
-  return {
-    type: 'resource',
-    ...serverFacts(server),
-    name: uri,
-    class: resourceClass,
-    consequential,
-    sinks: [],
-  }
-}
-
 function resourceTarget(server: Server, uri: string): Target {
   // A completion names the template itself, where a read names a resource of it.
   const definition =
@@ -127,6 +96,8 @@ function toolTarget(server: Server, definition: Definition, args: JsonObject): R
   // What a sink reaches must have one reading, or the decision is about another thing than the server does.
   const canonical = checkSinks(args, tool.sinks)
   if (!canonical.ok) return canonical
+  const spelledOut = checkDefaults(args, tool.sinks, isObject(inputSchema) ? inputSchema : {})
+  if (!spelledOut.ok) return spelledOut
   return ok({
     resource,
     definition,
@@ -153,8 +124,4 @@ function writableOf(server: Server, name: string): readonly string[] {
   const fields = tool === undefined ? [] : writableFields(tool, all)
   known.set(name, fields)
   return fields
-}
-
-function serverFacts(server: Server): Pick<ResourceFacts, 'server' | 'serverName' | 'serverState'> {
-  return { server: server.id, serverName: server.name, serverState: server.state }
 }

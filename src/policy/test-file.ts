@@ -157,7 +157,7 @@ function read(one: Test, facts: Given): PolicyTest {
   if ('operation' in one.when) {
     return { kind: 'operation', name: called, expect, request: operationOf(one.when, facts) }
   }
-  const request = callOf(one.when, facts)
+  const request = readCall(one.when, facts)
   return {
     kind: 'call',
     name: called,
@@ -170,7 +170,8 @@ function read(one: Test, facts: Given): PolicyTest {
 /** 2026-01-05, a Monday, at ten in the morning UTC. */
 const ORDINARY_TIME = '2026-01-05T10:00:00Z'
 
-function callOf(when: z.infer<typeof call>, facts: Given): DecisionRequest {
+/** A call as a test states it. */
+export function readCall(when: z.infer<typeof call>, facts: Given): DecisionRequest {
   const { agent: acting = { archetype: 'agent' }, behind = [], reviewed = {}, server = {} } = facts
   const { person: delegating = { handle: 'alice' }, others = [] } = facts
   const object = objectOf(when, server.name)

@@ -14,6 +14,7 @@ import { propose } from '../../policy/propose.ts'
 import { review } from '../../policy/review.ts'
 import { setMode } from '../../policy/single-operator.ts'
 import { verify } from '../../policy/signed-version.ts'
+import { reach, simulate } from '../../policy/simulate.ts'
 import type { PolicyVersion } from '../../policy/version.ts'
 import type { Handlers } from '../api-endpoint.ts'
 import { done } from './shared.ts'
@@ -33,6 +34,8 @@ export const policyHandlers: Pick<
   | 'activatePolicies'
   | 'rollBackPolicies'
   | 'setPolicyMode'
+  | 'simulatePolicies'
+  | 'reachPolicies'
 > = {
   showPolicies: {
     run: async (_input, _session, env) => {
@@ -143,6 +146,25 @@ export const policyHandlers: Pick<
   },
   setPolicyMode: {
     run: async ({ mode }, session, env) => done(await setMode({ mode }, session, env)),
+  },
+  simulatePolicies: {
+    run: async ({ archetype, person, delegation, policy }, _session, env) => {
+      const asked = {
+        archetype,
+        person,
+        ...(delegation !== undefined && { delegation }),
+        ...(policy !== undefined && { policy }),
+      }
+      const found = await simulate(asked, env)
+      if (!found.ok) return found
+      return ok({ tools: found.value.map((one) => ({ ...one, policies: [...one.policies] })) })
+    },
+  },
+  reachPolicies: {
+    run: async ({ server, tool, policy }, _session, env) => {
+      const found = await reach({ server, tool, ...(policy !== undefined && { policy }) }, env)
+      return found.ok ? ok({ ...found.value, ways: [...found.value.ways] }) : found
+    },
   },
 }
 
