@@ -9,7 +9,7 @@
 const ACTIONS: readonly (readonly [RegExp, string])[] = [
   [
     /^(?:send|email|mail|dm|message|reply|respond|forward|notify|tell)$/,
-    'send email mail write forward reply respond message notify tell inform text dm contact let',
+    'send email mail write forward reply respond message notify tell inform text dm contact let post',
   ],
   [/^(?:share|grant)$/, 'share grant'],
   [

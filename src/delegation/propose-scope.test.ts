@@ -109,6 +109,19 @@ test('a proposal is intent like any other, the same for the same words, and cont
   assert.notEqual(proposeScope({ ...request, words: 'Nothing' }).digest, proposed.digest)
 })
 
+test('a look-up that goes where a link leads is granted where the words speak of pages, to theirs', () => {
+  const fetch = tool('fetch_page', 'Fetches a web page.', { url: text }, ['url'])
+  const coverage = (words: string, url: string): boolean => {
+    const { details } = proposeScope({ words, tools: [fetch], approver: APPROVER })
+    const call = { location: LOCATION, action: 'tools/call:fetch_page', arguments: { url } }
+    return covers(details, { ...call, stage: null, sinks: ['url'] }).approval === undefined
+  }
+  assert.equal(coverage('Read the article that Bob posted.', 'https://a.example/x'), true)
+  assert.equal(coverage('Read www.b.example and tell me.', 'www.b.example'), true)
+  assert.equal(coverage('Read www.b.example and tell me.', 'www.evil.example'), false)
+  assert.equal(coverage('Who wrote to me?', 'https://a.example/x'), false)
+})
+
 test('what somebody else proposes chooses within the ceiling', async () => {
   const request = { words: 'whatever', tools, approver: APPROVER } as const
   const proposed = await proposeScopeBy(

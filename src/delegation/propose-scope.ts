@@ -10,7 +10,7 @@
  */
 
 import { type Digest, digestOfJson } from '../base/bytes.ts'
-import type { SinkKind } from '../mcp/canonical.ts'
+import type { Sink, SinkKind } from '../mcp/canonical.ts'
 import {
   isRead,
   nounsOfName,
@@ -106,9 +106,22 @@ interface Clause {
   readonly things: ReadonlySet<string>
 }
 
-/** A reviewer's word counts: what they classed as reading is looked up, what they did not is not. */
+/**
+ * A reviewer's word counts: what they classed as reading is looked up, what they did not is not. A look-up
+ * that goes wherever a link leads has to be asked for.
+ */
 function isLookUp({ reviewed, offered }: ScopeTool): boolean {
-  return reviewed.class === 'read' && !reviewed.consequential && isRead(offered)
+  const isReading = reviewed.class === 'read' && !reviewed.consequential && isRead(offered)
+  return isReading && !reviewed.sinks.some(isLink)
+}
+
+/** Whether a tool reads what a link leads to. */
+function followsLinks({ reviewed, offered }: ScopeTool): boolean {
+  return reviewed.class === 'read' && isRead(offered) && reviewed.sinks.some(isLink)
+}
+
+function isLink({ kind }: Sink): boolean {
+  return kind === 'url' || kind === 'name'
 }
 
 /** Sentences, and parts of an enumeration; each with what pronouns in it may mean. */
@@ -143,6 +156,10 @@ function wordsOf(text: string): string[] {
 
 /** Whether a clause asks for what a tool does: a verb for it, and a word for what it does it to. */
 function asksFor(clause: Clause, tool: ScopeTool, all: readonly ScopeTool[]): boolean {
+  if (followsLinks(tool)) {
+    const pages = [...thingsFor('page')].some((word) => clause.things.has(word))
+    return pages || linksIn(clause.text).length > 0
+  }
   const verb = ownVerb(tool)
   const said = verbsIn(clause, tool)
   if (said.length === 0) return false
@@ -157,8 +174,8 @@ function asksFor(clause: Clause, tool: ScopeTool, all: readonly ScopeTool[]): bo
   // To pay or to refund is said of money only.
   if (tool.reviewed.class === 'money' && own.some((word) => PAYING.test(word))) return true
   if (isAbout(clause, tool)) return true
-  // Where the clause names no thing that any tool acts on, the tool's own verb has to do.
-  return own.includes(verb) && !all.some((other) => isAbout(clause, other))
+  // Where the clause names no thing that any tool acts on, the verb has to do.
+  return !all.some((other) => isAbout(clause, other))
 }
 
 const PAYING = /^(?:pay|refund|reimburse|wire|repay)$/
@@ -310,7 +327,8 @@ function conditionsFor(
 ): Readonly<Record<string, Condition>> {
   return Object.fromEntries(
     reviewed.sinks.map(({ path, kind }): [string, Condition] => {
-      const values = said.flatMap(({ text }) => valuesOf(kind, text))
+      const follows = reviewed.class === 'read'
+      const values = said.flatMap(({ text }) => (follows ? linksIn(text) : valuesOf(kind, text)))
       return [path, values.length === 0 ? { any: true } : { oneOf: [...new Set(values)] }]
     }),
   )
@@ -320,6 +338,12 @@ const VALUES: Partial<Readonly<Record<SinkKind, RegExp>>> = {
   email: /[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+/g,
   url: /https?:\/\/[^\s"'<>)]+[^\s"'<>).,]/g,
   account: /\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b/g,
+}
+
+/** The links in a text, with or without a scheme, as they stand. */
+function linksIn(text: string): string[] {
+  const links = /(?<![\w@.-])(?:https?:\/\/|www\.)[^\s"'<>()]+[^\s"'<>().,;:!?]/gi
+  return [...text.matchAll(links)].map(([link]) => link)
 }
 
 /** The values of a kind that stand in the words, as a server takes them. */
