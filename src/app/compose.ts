@@ -81,6 +81,8 @@ export async function compose(ground: Ground): Promise<Composed> {
   const continued = await checkHighWater({ store, highWater })
   if (!continued.ok)
     throw new Error(`the log does not continue what was signed: ${continued.error.message}`)
+  // A home that is new to this database, or somebody took the mark away before restoring an older one.
+  if (!continued.value.isMarked) diagnostics.warn('log.mark_missing', { home })
 
   const keyring = await openKeyring({ store, clock, random, masterKey })
   const vault = openVault({ random, clock })

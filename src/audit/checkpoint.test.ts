@@ -148,6 +148,20 @@ test('a database that was restored behind the mark is not signed on', async (t) 
   assert.equal(await turn({ ...same, highWater: log.highWater }), 'signed 10')
 })
 
+test('a mark that was lost is told apart from one that there never was', async (t) => {
+  const log = await openTestLog(t)
+  const lost = memoryHighWaterMark()
+  await grow(log, 3)
+  assert.deepEqual(await checkHighWater(log), { ok: true, value: { isMarked: true } })
+  await turn(log)
+  assert.deepEqual(await checkHighWater(log), { ok: true, value: { isMarked: true } })
+  const without = { ...log, highWater: lost }
+  assert.deepEqual(await checkHighWater(without), { ok: true, value: { isMarked: false } })
+  await grow(log, 1, 'later')
+  await turn(without)
+  assert.deepEqual(await checkHighWater(without), { ok: true, value: { isMarked: true } })
+})
+
 test('a long log is signed in steps, and never below what was signed', async (t) => {
   const log = await openTestLog(t)
   await sql`
@@ -483,5 +497,7 @@ test('the high-water mark in a file outlives the process; one that cannot be rea
   await fileHighWaterMark(file).raise(head)
   assert.deepEqual(await fileHighWaterMark(file).read(), head)
   await writeFile(file, '{"size":7}')
-  await assert.rejects(fileHighWaterMark(file).read())
+  await assert.rejects(fileHighWaterMark(file).read(), {
+    message: `expected a high-water mark in \`${file}\`, restore it from its backup`,
+  })
 })

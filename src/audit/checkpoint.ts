@@ -105,18 +105,26 @@ export function signCheckpoint(env: CheckpointEnv): Promise<Result<Turn, LogRefu
   })
 }
 
+/** A log that goes on. */
+export interface Continued {
+  /** False if something was signed and no mark is there to say so: nothing then tells a restored database. */
+  readonly isMarked: boolean
+}
+
 /**
  * Whether the database continues what the high-water mark says was signed. Ask at start, before
  * anything is granted: a database restored from a backup does not.
  */
 export function checkHighWater(
   env: Pick<CheckpointEnv, 'store' | 'highWater'>,
-): Promise<Result<undefined, LogRefusal>> {
+): Promise<Result<Continued, LogRefusal>> {
   return env.store.transaction(async (tx) => {
     // Waits for its turn, so that no replica raises the mark while the rows are being read.
     await sql`select pg_advisory_xact_lock(${TURN_LOCK})`.execute(tx)
     const standing = await findStanding(tx, env)
-    return standing.ok ? ok() : standing
+    if (!standing.ok) return standing
+    const { last, mark } = standing.value
+    return ok({ isMarked: mark !== undefined || last === undefined })
   })
 }
 

@@ -28,7 +28,7 @@ export function fileHighWaterMark(file: string): HighWaterMark {
     async read() {
       const text = await readOrNothing(file)
       if (text === undefined) return undefined
-      const { size, root } = mark.parse(JSON.parse(text))
+      const { size, root } = parsed(text, file)
       return { size, root: Buffer.from(root, 'hex') }
     },
     async raise({ size, root }) {
@@ -40,11 +40,21 @@ export function fileHighWaterMark(file: string): HighWaterMark {
   }
 }
 
+function parsed(text: string, file: string): z.infer<typeof mark> {
+  try {
+    return mark.parse(JSON.parse(text))
+  } catch (cause) {
+    throw new Error(`expected a high-water mark in \`${file}\`, restore it from its backup`, {
+      cause,
+    })
+  }
+}
+
 async function readOrNothing(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new Error(`the high-water mark cannot be read`, { cause: error })
+    throw new Error(`the high-water mark \`${file}\` cannot be read`, { cause: error })
   }
 }
