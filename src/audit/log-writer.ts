@@ -20,6 +20,7 @@ import { type Answer, send, sendWithCommit, type Statement } from '../store/stat
 import type { Store, Tx } from '../store/store.ts'
 import { appendStatement, firstOf, LOCK_HEAD, type PreparedEntry, prepareEntry } from './append.ts'
 import type { Entry, Subject } from './entry.ts'
+import { endsForGood } from './rules.ts'
 import { keepStatement, type SealedRow } from './vault.ts'
 
 /** An entry to write, and what belongs to it. */
@@ -67,6 +68,8 @@ export interface Positioned {
 export type WriteRefusal =
   /** Something that it rests on changed: read again and decide again. */
   | { readonly reason: 'stale'; readonly subject: Subject }
+  /** It rests on what has ended for good: nothing that is read again would change that. */
+  | { readonly reason: 'ended'; readonly subject: Subject }
   | { readonly reason: 'expired' }
   /** From its charge, or from `also`. */
   | { readonly reason: 'not_admitted'; readonly cause: string }
@@ -165,15 +168,18 @@ async function take(tx: Tx, batch: readonly Writing[], found: Refusals): Promise
 
 /** What was touched since the oldest of the facts was read, and what time it is. */
 function changesSince(standings: readonly Standing[]): Statement {
+  const relied = [...new Set(standings.flatMap((standing) => standing.relied))]
   return {
     name: 'changes_since',
     text: `
       select now.now, t.subject, t.version
       from (select (extract(epoch from clock_timestamp()) * 1000)::bigint as now) as now
-      left join touched t on t.subject = any($1::text[]) and t.version >= $2::bigint`,
+      left join touched t
+        on t.subject = any($1::text[]) and (t.version >= $2::bigint or t.subject = any($3::text[]))`,
     values: [
-      [...new Set(standings.flatMap(({ relied }) => relied))],
+      relied,
       Math.min(...standings.map(({ readAt }) => readAt)),
+      relied.filter(endsForGood),
     ],
   }
 }
@@ -199,6 +205,8 @@ function fallen(
   now: number,
 ): WriteRefusal | undefined {
   if (versions.size > 0) {
+    const ended = relied.find((each) => endsForGood(each) && versions.has(each))
+    if (ended !== undefined) return { reason: 'ended', subject: ended }
     const subject = relied.find((each) => (versions.get(each) ?? -1) >= readAt)
     if (subject !== undefined) return { reason: 'stale', subject }
   }

@@ -138,6 +138,11 @@ const cases: [name: string, entries: Entry[], broken?: BrokenRule['rule']][] = [
     'one_instant',
   ],
   ['a touch after the call', [testIntended('c'), touch('dlg_1')]],
+  [
+    'a call on a token that was revoked before its facts were read',
+    [testEntry('g', ['jti:tok_1']), testIntended('c', { readAt: 1, relied: ['jti:tok_1'] })],
+    'one_instant',
+  ],
   ['a call that read the future', [testIntended('c', { readAt: 1 })], 'one_instant'],
   ['an outcome', [testIntended('c'), testOutcome('c', 0)]],
   ['an outcome of nothing', [testOutcome('c', 0)], 'outcome_of_a_call'],

@@ -15,6 +15,14 @@ export interface BrokenRule {
   readonly message: string
 }
 
+/**
+ * Whether a subject changes once, to its end, as a token does that is revoked: nothing rests on it
+ * afterwards, however late the facts beside it were read.
+ */
+export function endsForGood(subject: Subject): boolean {
+  return subject.startsWith('jti:')
+}
+
 /** Checks the entries of a log, from the first on. */
 export class EntryRules {
   /** The index of the last entry that touched a subject. */
@@ -66,7 +74,8 @@ export class EntryRules {
     }
     for (const subject of entry.relied) {
       const touched = this.#touched.get(subject)
-      if (touched === undefined || touched < entry.readAt) continue
+      if (touched === undefined) continue
+      if (touched < entry.readAt && !endsForGood(subject)) continue
       const message = `\`${subject}\` was read at ${entry.readAt} and touched by entry ${touched}`
       return { rule: 'one_instant', message }
     }

@@ -10,12 +10,13 @@
  * and the remedy.
  */
 
+import type { WriteRefusal } from '../audit/log-writer.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { type Admission, type Admissions, intendedEntry } from './admit.ts'
 import type { Call, CallAnswer } from './call.ts'
 import type { Busy, CallsUnderWay } from './under-way.ts'
 import type { FactsCache } from './facts-cache.ts'
-import { type JudgedCall, type JudgeEnv, judge } from './judge.ts'
+import { type JudgedCall, type JudgeEnv, judge, type RefusedCall } from './judge.ts'
 import { type OutcomeEnv, recordOutcome } from './record-outcome.ts'
 import { recordRefusal, told } from './record-refusal.ts'
 import type { ServersCache } from './servers-cache.ts'
@@ -49,11 +50,8 @@ async function handle(asked: Call, busy: Busy, env: CallEnv): Promise<CallAnswer
       if (admission.ok) {
         return await perform({ judged, intended: admission.value.index }, busy, env)
       }
-      if (admission.error.reason !== 'stale') {
-        const reason =
-          admission.error.reason === 'expired' ? 'delegation_expired' : admission.error.cause
-        return await recordRefusal({ ...judged, judged, by: 'intent', reason }, env)
-      }
+      const why = whyNotAdmitted(admission.error)
+      if (why !== undefined) return await recordRefusal({ ...judged, judged, ...why }, env)
       call = await reread(call, env)
     } else if (!known.cached) {
       // What was cached only refuses when the facts as they stand now refuse too.
@@ -64,6 +62,22 @@ async function handle(asked: Call, busy: Busy, env: CallEnv): Promise<CallAnswer
     known = await env.facts.fresh(call.caller)
   }
   return await recordRefusal({ call, known, by: 'admission', reason: 'facts_changed' }, env)
+}
+
+/** Who refuses a call that was permitted, and why; undefined if it may be decided again. */
+function whyNotAdmitted(refusal: WriteRefusal): Pick<RefusedCall, 'by' | 'reason'> | undefined {
+  switch (refusal.reason) {
+    case 'stale':
+      return undefined
+    case 'ended':
+      return { by: 'admission', reason: 'token_revoked' }
+    case 'expired':
+      return { by: 'intent', reason: 'delegation_expired' }
+    case 'not_admitted':
+      return { by: 'intent', reason: refusal.cause }
+    default:
+      return refusal satisfies never
+  }
 }
 
 /** The same call to the server as it is registered now. */

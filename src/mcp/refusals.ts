@@ -147,6 +147,7 @@ const TABLE = {
     status: IN_BAND,
     text: 'the approval is for another call',
   },
+  token_revoked: { code: NOT_STANDING, status: IN_BAND, text: 'the token is no longer valid' },
   unknown_delegation: ENDED,
   delegation_not_standing: ENDED,
   delegation_suspended: ENDED,
