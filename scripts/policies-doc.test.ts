@@ -23,7 +23,7 @@ for (const [, file = '', text = ''] of page.matchAll(
 }
 
 test('docs/policies.md names every operation, and every method but the lists by name', () => {
-  const named = new Set([...page.matchAll(/`([\w/.]+)`/g)].map(([, name]) => name))
+  const named = new Set([...page.matchAll(/`([\w/.-]+)`/g)].map(([, name]) => name))
   const lists = METHOD_NAMES.filter((method) => method.endsWith('/list') && method !== 'roots/list')
   const wanted = [...OPERATION_NAMES, ...METHOD_NAMES.filter((method) => !lists.includes(method))]
   assert.deepEqual(
