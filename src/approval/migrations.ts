@@ -13,11 +13,6 @@ import type { PersonId } from '../people/person.ts'
 import type { Migration } from '../store/store.ts'
 import type { ApprovalId, ApprovalState } from './approval.ts'
 
-/** The tables of this folder, as kysely sees them. */
-export interface ApprovalTables {
-  approval: ApprovalTable
-}
-
 /** A row of `approval`. */
 export interface ApprovalTable {
   id: ApprovalId

@@ -15,13 +15,6 @@ import type { DelegationId, Party } from './delegation.ts'
 import type { Id } from '../base/id.ts'
 import type { Migration } from '../store/store.ts'
 
-/** The tables of this folder, as kysely sees them. */
-export interface DelegationTables {
-  delegation: DelegationTable
-  delegation_usage: UsageTable
-  connection: ConnectionTable
-}
-
 /** A row of `connection`. */
 export interface ConnectionTable {
   id: ConnectionId

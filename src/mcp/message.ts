@@ -33,9 +33,6 @@ export type Message =
       readonly outcome: { readonly result: JsonObject } | { readonly error: RpcError }
     }
 
-/** A request message. */
-export type Request = Extract<Message, { type: 'request' }>
-
 /** A value that is no message; `id` is there to answer with when it could be read. */
 export interface MessageRefusal {
   readonly reason: 'message_batch' | 'message_shape'
