@@ -167,3 +167,76 @@ test('a port in use is named', async () => {
 test('counts its answers', () => {
   assert.match(metrics.text(), /behalf_http_answers_total\{status="200"\} \d+/)
 })
+
+test('a host that was sent twice is refused', async () => {
+  const socket = connect(server.port, '127.0.0.1')
+  const { promise, resolve } = Promise.withResolvers<string>()
+  socket.once('data', (data) => resolve(data.toString('utf8')))
+  const host = `host: 127.0.0.1:${server.port}\r\n`
+  socket.write(`GET /things/7 HTTP/1.1\r\n${host}${host}connection: close\r\n\r\n`)
+  assert.match(await promise, /^HTTP\/1\.1 400 /)
+})
+
+test('who hangs up within a body makes no fault', async () => {
+  const faults: string[] = []
+  const diagnostics = { ...silentDiagnostics, error: (event: string) => faults.push(event) }
+  const options = { host: '127.0.0.1', port: 0, maxBodyBytes: 1_024, metrics }
+  const other = await serveHttp({ ...options, diagnostics })
+  other.start(routes, `http://127.0.0.1:${other.port}`)
+  const socket = connect(other.port, '127.0.0.1')
+  socket.write(
+    `POST /echo HTTP/1.1\r\nhost: 127.0.0.1:${other.port}\r\ncontent-length: 9\r\n\r\nhal`,
+    () => socket.destroy(),
+  )
+  await new Promise((resolve) => socket.once('close', resolve))
+  await other.stop(1_000)
+  assert.deepEqual(faults, [])
+})
+
+test('a stop lets what is under way finish, and ends kept connections with it', async () => {
+  const begun = Promise.withResolvers<void>()
+  const finish = Promise.withResolvers<void>()
+  const slow: Route = {
+    method: 'GET',
+    path: '/slow',
+    handle: async () => {
+      begun.resolve()
+      await finish.promise
+      return plain(200, 'done')
+    },
+  }
+  const options = { host: '127.0.0.1', port: 0, maxBodyBytes: 1_024, metrics }
+  const other = await serveHttp({ ...options, diagnostics: silentDiagnostics })
+  other.start([slow], `http://127.0.0.1:${other.port}`)
+  const asking = fetch(`http://127.0.0.1:${other.port}/slow`)
+  await begun.promise
+  const stopped = other.stop(10_000)
+  await assert.rejects(fetch(`http://127.0.0.1:${other.port}/slow`), 'no new work is taken')
+  finish.resolve()
+  const answer = await asking
+  assert.equal(await answer.text(), 'done\n')
+  await stopped
+})
+
+test('a stop that waited long enough hangs up, and still waits for what was begun', async () => {
+  const begun = Promise.withResolvers<void>()
+  let recorded = false
+  const slow: Route = {
+    method: 'GET',
+    path: '/slow',
+    handle: async ({ signal }) => {
+      begun.resolve()
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      recorded = true
+      return plain(200, 'nobody hears it')
+    },
+  }
+  const options = { host: '127.0.0.1', port: 0, maxBodyBytes: 1_024, metrics }
+  const other = await serveHttp({ ...options, diagnostics: silentDiagnostics })
+  other.start([slow], `http://127.0.0.1:${other.port}`)
+  const asking = fetch(`http://127.0.0.1:${other.port}/slow`)
+  await begun.promise
+  await Promise.all([assert.rejects(asking), other.stop(1)])
+  assert.equal(recorded, true)
+})

@@ -57,13 +57,23 @@ export interface HttpServer {
   stop(milliseconds: number): Promise<void>
 }
 
+/** How long a stop waits for work whose connection was closed. */
+const LAST_MILLISECONDS = 5_000
+
 type Answerer = (request: IncomingMessage, response: ServerResponse) => Promise<HttpAnswer>
 
-const notReady: Answerer = async () => ({ status: 503, headers: { 'retry-after': '1' } })
+const notReady: Answerer = async () => unavailable()
+
+function unavailable(): HttpAnswer {
+  const { headers, ...rest } = plain(503, 'unavailable')
+  return { ...rest, headers: { ...headers, 'retry-after': '1' } }
+}
 
 /** Listens. Rejects with a clear message when the port is taken. */
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   let answer = notReady
+  let stopping = false
+  const underWay = new Set<Promise<void>>()
   const server = createServer(
     {
       requestTimeout: 30_000,
@@ -71,7 +81,13 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
       maxHeaderSize: 32_768,
       joinDuplicateHeaders: false,
     },
-    (request, response) => void respond(request, response, answer, options),
+    (request, response) => {
+      // A connection that is kept would go on asking for as long as it likes.
+      if (stopping) response.setHeader('connection', 'close')
+      const responding = respond(request, response, answer, options)
+      underWay.add(responding)
+      void responding.finally(() => underWay.delete(responding))
+    },
   )
   server.keepAliveTimeout = 65_000
   server.maxConnections = 10_000
@@ -90,12 +106,18 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
     },
     async stop(milliseconds) {
       if (!server.listening) return
+      stopping = true
       const { promise, resolve } = Promise.withResolvers<void>()
       server.close(() => resolve())
       server.closeIdleConnections()
       const timer = setTimeout(() => server.closeAllConnections(), milliseconds)
       await promise
       clearTimeout(timer)
+      // Whoever asked has gone; what was begun for them is still finished, as far as it takes no longer.
+      const late = Promise.withResolvers<void>()
+      const last = setTimeout(late.resolve, LAST_MILLISECONDS)
+      await Promise.race([Promise.allSettled(underWay), late.promise])
+      clearTimeout(last)
     },
   }
 }
@@ -133,6 +155,8 @@ async function handle(
   const target = request.url ?? '/'
   const mark = target.indexOf('?')
   const path = mark === -1 ? target : target.slice(0, mark)
+  // RFC 9112 §3.2: whoever is in front of us may have read the other one.
+  if ((request.headersDistinct['host']?.length ?? 0) > 1) return plain(400, 'expected one host')
   // DNS rebinding: a page of another origin may resolve its own name to us, but not name us.
   if (!door.hosts.has((headers.host ?? '').toLowerCase())) return plain(421, 'unknown host')
   if (headers.origin !== undefined && headers.origin !== door.issuer)
@@ -183,10 +207,10 @@ async function respond(
   try {
     result = await answer(request, response)
   } catch (fault) {
+    // Who hangs up before the request is whole has made no fault of ours.
+    if (response.destroyed && !request.complete) return
     diagnostics.error('http.fault', fault, { method: request.method ?? '' })
-    result = isUnavailable(fault)
-      ? { status: 503, headers: { 'retry-after': '1' }, body: 'unavailable\n' }
-      : plain(500, 'internal error')
+    result = isUnavailable(fault) ? unavailable() : plain(500, 'internal error')
   }
   metrics.count('behalf_http_answers_total', { status: String(result.status) })
   if (response.destroyed) return

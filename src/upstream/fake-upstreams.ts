@@ -56,7 +56,12 @@ export class FakeUpstreams implements Upstreams {
     return refuse({ reason: 'listing_refused', message: 'a fake offers nothing to observe' })
   }
 
-  async drop(): Promise<void> {}
+  /** The servers whose connections were closed. */
+  readonly dropped: string[] = []
+
+  async drop(id: string): Promise<void> {
+    this.dropped.push(id)
+  }
 
   async close(): Promise<void> {}
 }
