@@ -51,16 +51,6 @@ export interface DelegationTable {
   signed: string
 }
 
-interface UsageTable {
-  delegation: DelegationId
-  /** Index of the detail that states the limit. */
-  detail: number
-  /** Which limit of the detail: `calls`, `total <path>` or `sum <tool> <path>`. */
-  counter: string
-  /** A `numeric`: decimal text. */
-  used: string
-}
-
 /** What this folder adds to the schema. */
 export const migrations: readonly Migration[] = [
   {
