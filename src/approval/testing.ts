@@ -3,7 +3,7 @@
 import type { TestContext } from 'node:test'
 import { append, lockHead } from '../audit/append.ts'
 import { digestOfJson } from '../base/bytes.ts'
-import { must, ok, type Result } from '../base/result.ts'
+import { must, ok, refuse, type Result } from '../base/result.ts'
 import type { Delegation } from '../delegation/delegation.ts'
 import { rootOf, loadTree } from '../delegation/standing.ts'
 import { openTestOffice, type TestOffice } from '../delegation/testing.ts'
@@ -75,6 +75,8 @@ export async function makeApproved(
     if (!used.ok) return used
     const tree = await loadTree(tx, binding.delegation)
     if (tree === undefined) throw new Error('expected the delegation')
+    // As admission does: what was stopped before this transaction admits nothing in it.
+    if (tree.state !== 'active') return refuse({ reason: 'approval_not_usable' })
     const by = { type: 'system', part: 'gateway' } as const
     const going = { call, root: rootOf(tree).id, server: binding.server, approval: id }
     const voided = await voidOthers(tx, going, by, office)

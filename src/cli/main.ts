@@ -8,6 +8,7 @@ import { addDelegationCommands } from './delegation-commands.ts'
 import { addScopeCommands } from './scope-commands.ts'
 import { addLogCommands } from './log-commands.ts'
 import { addPeopleCommands } from './people-commands.ts'
+import { addPolicyCommands } from './policy-commands.ts'
 import { addRunCommands } from './run-commands.ts'
 import { addSandboxCommands } from './sandbox-commands.ts'
 import { addSandboxedRun } from './sandboxed-run.ts'
@@ -29,6 +30,7 @@ addServeCommand(program)
 addPeopleCommands(program)
 addAgentCommands(program)
 addServerCommands(program)
+addPolicyCommands(program)
 addDelegationCommands(program)
 addScopeCommands(program)
 addConnectCommands(program)

@@ -19,7 +19,8 @@ import { dateText, examples, facts, print, table } from './terminal.ts'
 import { oneOf, UsageError, wholeNumber } from './usage.ts'
 
 /** Adds the commands about policies. */
-export function addPolicyCommands(policy: Command): void {
+export function addPolicyCommands(program: Command): void {
+  const policy = program.command('policy').summary('Cedar policy sets')
   addFolderCommands(policy)
   addLibraryCommands(policy)
   addSearchCommand(policy)

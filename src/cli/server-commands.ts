@@ -6,7 +6,6 @@ import * as z from 'zod'
 import type { Input, Output } from '../api/operations.ts'
 import { act, type Options } from './act.ts'
 import { contextOf } from './context.ts'
-import { addPolicyCommands } from './policy-commands.ts'
 import { examples, facts, finish, table } from './terminal.ts'
 import { jsonIn, jsonOf, listOf, oneOf, UsageError } from './usage.ts'
 
@@ -15,7 +14,6 @@ export function addServerCommands(program: Command): void {
   const server = program.command('server').summary('MCP servers under review')
   addRegistrationCommands(server)
   addReviewCommands(server)
-  addPolicyCommands(program.command('policy').summary('Cedar policy sets'))
   program
     .command('key')
     .summary('signing keys')

@@ -130,7 +130,7 @@ for (const [what, alter] of [
   test(`a row ${what} does not open`, async (t) => {
     const env = await openEnv(t)
     await openKeyring(env)
-    await sql`drop index signing_key_next; drop index signing_key_last`.execute(env.store.db)
+    await sql`drop index signing_key_next, signing_key_last`.execute(env.store.db)
     await alter.execute(env.store.db)
     await assert.rejects(openKeyring(env), /sealed value/)
   })
