@@ -1,7 +1,7 @@
 /**
  * How long a decision takes, and whether it stays flat as policies grow.
  *
- * `node bench/decide.ts [--json]`. One decision is four questions (agent, person, intent, guardrail). The
+ * `node bench/decide.ts [--json]`; with `--plot` the curve over seven sizes. One decision is four questions (agent, person, intent, guardrail). The
  * sizes are measured in turn within each round, so that what disturbs one disturbs the others; a ratio
  * is the median over rounds, its spread the distance from the least to the greatest.
  */
@@ -178,7 +178,41 @@ export async function measure(): Promise<Row[]> {
   ]
 }
 
-if (import.meta.main) {
+/** What one decision costs as policies grow: the curve behind the ratios. */
+export async function measureCurve(): Promise<{ policies: number; p50: number; p99: number }[]> {
+  const base = await defaultPolicies()
+  const sizes = [10, 30, 100, 300, 1_000, 3_000, 10_000]
+  const sets = sizes.map((size) => must(compilePolicies(sources(size, base))))
+  const rounds: Float64Array[][] = []
+  for (let round = -1; round < ROUNDS; round++) {
+    const measured = sets.map((each) => timed(DECISIONS, () => decideOnce(each)))
+    if (round >= 0) rounds.push(measured)
+  }
+  return sizes.map((policies, i) => {
+    const quantile = (q: number): number => median(rounds.map((r) => at(r[i] ?? NONE, q)))
+    return { policies, p50: quantile(0.5), p99: quantile(0.99) }
+  })
+}
+
+const NONE = new Float64Array()
+
+/** A curve as bars, for terminals: `#` up to the median, `-` up to p99. */
+function plotted(curve: Awaited<ReturnType<typeof measureCurve>>): string {
+  const most = Math.max(...curve.map(({ p99 }) => p99))
+  const width = (microseconds: number): number => Math.round((microseconds / most) * 60)
+  return curve
+    .map(({ policies, p50, p99 }) => {
+      const bar = '#'.repeat(width(p50)).padEnd(width(p99), '-')
+      const label = `${policies.toLocaleString('en')} policies`.padStart(16)
+      return `${label}  ${bar}  ${p50.toFixed(0)} µs, p99 ${p99.toFixed(0)} µs`
+    })
+    .join('\n')
+}
+
+if (import.meta.main && process.argv.includes('--plot')) {
+  const curve = await measureCurve()
+  console.log(process.argv.includes('--json') ? JSON.stringify(curve) : plotted(curve))
+} else if (import.meta.main) {
   const rows = await measure()
   if (process.argv.includes('--json')) for (const one of rows) console.log(JSON.stringify(one))
   else

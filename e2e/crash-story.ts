@@ -5,11 +5,12 @@
 
 import { systemClock } from '../src/base/clock.ts'
 import { systemRandom } from '../src/base/random.ts'
-import type { Input, OperationName, Output } from '../src/api/operations.ts'
+import type { Output } from '../src/api/operations.ts'
 import { agentAccess } from '../src/client/agent.ts'
-import { type Client, connect } from '../src/client/client.ts'
+import type { Client } from '../src/client/client.ts'
 import { callTool } from '../src/client/mcp.ts'
 import { workloadApi } from '../src/client/workload.ts'
+import { must, openClerks } from './clerks.ts'
 
 /** What the server said was done, and must never be missing. */
 export interface Acknowledged {
@@ -40,29 +41,7 @@ export async function openStory(
   counter: string,
 ): Promise<Story> {
   const { url } = server
-  const { token: session } = await must(connect({ url }), 'signIn', { code: server.code })
-  const administrator = connect({ url, session })
-  await must(administrator, 'createArchetype', {
-    name: 'clerk',
-    description: 'Notes and files.',
-    owner: 'administrator',
-  })
-  const all = '@id("all") permit (principal, action in Action::"use", resource);'
-  await must(administrator, 'activatePolicies', { sets: { agent: all, person: all } })
-  await must(administrator, 'registerServer', {
-    name: 'counter',
-    title: 'Counter',
-    transport: { type: 'http', url: counter },
-  })
-  const { definitions } = await must(administrator, 'observeServer', { id: 'counter' })
-  await must(administrator, 'reviewServer', {
-    id: 'counter',
-    tools: [
-      { name: 'note', class: 'write', consequential: false },
-      { name: 'file', class: 'write', consequential: true },
-    ],
-    digests: Object.fromEntries(definitions.map((d) => [`${d.kind}:${d.name}`, d.digest])),
-  })
+  const { administrator, session } = await openClerks(server, counter)
   const acknowledged: Acknowledged = {
     calls: new Set(),
     delegations: new Set(),
@@ -166,15 +145,4 @@ async function enliven(person: Client, url: string): Promise<Tool> {
     const { content, isError } = await callTool(`${url}/mcp/counter`, access.fetch, call)
     return isError !== true && content[0]?.text === `noted ${nonce}`
   }
-}
-
-/** What an operation answers. */
-async function must<N extends OperationName>(
-  client: Client,
-  name: N,
-  input: Input<N>,
-): Promise<Output<N>> {
-  const result = await client.call(name, input)
-  if (result.ok) return result.value
-  throw new Error(`\`${name}\` was refused: ${result.error.message}`)
 }

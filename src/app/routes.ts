@@ -34,10 +34,12 @@ import { version } from './version.ts'
 /** All routes of an installation. */
 export function routes(env: Installation): Route[] {
   const { issuer } = env
-  const mcp = (request: HttpRequest): Promise<HttpAnswer> => {
-    const { method, headers, times, body, signal, parameters } = request
+  const mcp = async (request: HttpRequest): Promise<HttpAnswer> => {
+    const { method, path, headers, times, body, signal, parameters } = request
     const { server } = parameters
-    return answerMcp(
+    // One spelling per server: whoever filters by path on the way here knows no other.
+    if (server !== undefined && path !== `/mcp/${server}`) return plain(404, 'not found')
+    return await answerMcp(
       { method, headers, times, body, signal, ...(server !== undefined && { server }) },
       env,
     )
