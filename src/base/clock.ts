@@ -47,6 +47,11 @@ export class FakeClock implements Clock {
     return this.#now
   }
 
+  /** How many sleep now: a test waits for its sleeper before it advances. */
+  get sleepers(): number {
+    return this.#sleepers.length
+  }
+
   async sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return
     const { promise, resolve } = Promise.withResolvers<void>()
