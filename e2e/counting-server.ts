@@ -14,8 +14,10 @@ export interface CountingServer {
   close(): Promise<void>
 }
 
-/** Serves `note` and `file`, each of a nonce. `pause` is how long a call takes: milliseconds. */
-export async function startCountingServer(pause: () => number): Promise<CountingServer> {
+/** Serves `note` and `file`, each of a nonce, which it counts and then works on. */
+export async function startCountingServer(
+  work: (nonce: string) => Promise<void> = async () => {},
+): Promise<CountingServer> {
   const counts = new Map<string, number>()
   const handler = createMcpHandler(() => {
     const mcp = new McpServer({ name: 'counter', version: '1.0.0' })
@@ -23,7 +25,7 @@ export async function startCountingServer(pause: () => number): Promise<Counting
       const config = { description: `${name}s once`, inputSchema: z.object({ nonce: z.string() }) }
       mcp.registerTool(name, config, async ({ nonce }) => {
         counts.set(nonce, (counts.get(nonce) ?? 0) + 1)
-        await new Promise((resolve) => setTimeout(resolve, pause()))
+        await work(nonce)
         return { content: [{ type: 'text', text: `noted ${nonce}` }] }
       })
     }

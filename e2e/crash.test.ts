@@ -39,7 +39,7 @@ const SEED = process.env['CRASH_SEED'] ?? String(Date.now())
 test(`a server that is killed ${CRASHES} times (CRASH_SEED=${SEED})`, async (t) => {
   const random = new SeededRandom(SEED)
   const home = mkdtempSync(join(tmpdir(), 'behalf-crash-'))
-  const counter = await startCountingServer(() => random.below(20))
+  const counter = await startCountingServer(() => systemClock.sleep(random.below(20)))
   let server: RunningServer = await startServer({ home })
   t.after(async () => {
     await server.stop()

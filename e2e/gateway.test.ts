@@ -38,7 +38,7 @@ let key: DpopKey
 let endpoint = ''
 
 before(async () => {
-  counter = await startCountingServer(() => 0)
+  counter = await startCountingServer()
   server = await startServer({ home })
   const { url, code = '' } = server
   administrator = (await openClerks({ url, code }, counter.url)).administrator

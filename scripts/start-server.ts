@@ -40,7 +40,6 @@ export async function startServer(options: {
       env: {
         PATH: process.env['PATH'] ?? '',
         HOME: options.home,
-        ...databaseOf(process.env),
         ...options.environment,
       },
     },
@@ -64,9 +63,4 @@ export async function startServer(options: {
     await closed
   }
   return { ...ready, process: child, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') }
-}
-
-function databaseOf(environment: NodeJS.ProcessEnv): Record<string, string> {
-  const url = environment['BEHALF_E2E_DATABASE_URL']
-  return url === undefined ? {} : { DATABASE_URL: url }
 }

@@ -43,15 +43,12 @@ export async function verifyLog(checkpoint: string, { stage, teller }: Setting):
 
 /** Runs `work` while a byte of one entry is another. */
 async function withAlteredRow<T>({ home }: Stage, work: () => Promise<T>): Promise<T> {
-  const embedded =
-    process.env['DATABASE_URL'] === undefined
-      ? await startEmbeddedPostgres({
-          folder: join(home, 'installation/postgres'),
-          clock: systemClock,
-          diagnostics: silentDiagnostics,
-        })
-      : undefined
-  const client = new Client({ connectionString: embedded?.url ?? process.env['DATABASE_URL'] })
+  const embedded = await startEmbeddedPostgres({
+    folder: join(home, 'installation/postgres'),
+    clock: systemClock,
+    diagnostics: silentDiagnostics,
+  })
+  const client = new Client({ connectionString: embedded.url })
   await client.connect()
   try {
     const { rows } = await client.query<{ index: string; entry: Buffer }>(
@@ -68,7 +65,7 @@ async function withAlteredRow<T>({ home }: Stage, work: () => Promise<T>): Promi
     }
   } finally {
     await client.end()
-    await embedded?.stop()
+    await embedded.stop()
   }
 }
 
