@@ -6,22 +6,17 @@
  * whatever an agent is refused; what strangers send is only counted.
  */
 
-import { append } from '../audit/append.ts'
-import { administrationResource } from '../token/resource.ts'
-import { authenticateToken, type Caller } from '../token/authenticate-token.ts'
+import type { Caller } from '../token/authenticate-token.ts'
 import type { Json, JsonObject } from '../base/canonical-json.ts'
-import { nowSeconds } from '../base/clock.ts'
 import { ok, refuse, type Refusal, type Result } from '../base/result.ts'
 import type { Operation } from '../api/operation.ts'
 import { OPERATIONS, type OperationName, type Output, type Parsed } from '../api/operations.ts'
-import { decideOperation, type OperationTarget } from '../decision/decide-operation.ts'
+import type { OperationTarget } from '../decision/decide-operation.ts'
 import { parseStrictJson } from '../mcp/strict-json.ts'
-import { authenticateSession } from '../people/authenticate-session.ts'
-import { personActor, type Session } from '../people/session.ts'
-import { currentPolicies } from '../policy/current.ts'
+import type { Session } from '../people/session.ts'
+import { decideFor, INSTALLATION, knowAgent, knowPerson } from './asker.ts'
 import { type HttpAnswer, type HttpRequest, json, type Route } from './http.ts'
 import type { Installation } from './installation.ts'
-import { loadPerson } from '../decision/load-facts.ts'
 import { problem } from './problems.ts'
 
 /** Who asked: nobody in particular, a person in a session, or an agent with its token. */
@@ -123,31 +118,8 @@ async function knowAsker(
   row: Operation,
   env: Installation,
 ): Promise<Result<Session | Caller | undefined, Refusal & { headers?: HttpAnswer['headers'] }>> {
-  const { authorization, dpop } = request.headers
   if (row.asker === 'anyone') return ok(undefined)
-  if (row.asker === 'person') {
-    const [, token] =
-      /^Bearer ([\w.-]+)$/.exec(
-        request.times('authorization') === 1 ? (authorization ?? '') : '',
-      ) ?? []
-    return await authenticateSession(token ?? '', env)
-  }
-  const resource = administrationResource(env.issuer)
-  const caller = await authenticateToken(
-    {
-      authorization,
-      dpop: request.times('dpop') === 1 ? (dpop as string) : undefined,
-      method: request.method,
-      url: `${env.issuer}${request.path}`,
-      audience: resource,
-    },
-    env,
-  )
-  if (caller.ok) return caller
-  return refuse({
-    reason: 'not_authenticated',
-    headers: { 'www-authenticate': caller.error.wwwAuthenticate },
-  })
+  return row.asker === 'person' ? await knowPerson(request, env) : await knowAgent(request, env)
 }
 
 /** Path parameters, then the query of a GET or the body of anything else, strictly. */
@@ -193,8 +165,6 @@ function messageOf(message = 'expected another value'): string {
   return plain.charAt(0).toLowerCase() + plain.slice(1)
 }
 
-const INSTALLATION: OperationTarget = { type: 'installation' }
-
 async function decide(
   operation: string,
   handler: AnyHandler,
@@ -204,28 +174,5 @@ async function decide(
   const target =
     handler.target === undefined ? ok(INSTALLATION) : await handler.target(input, session, env)
   if (!target.ok) return target
-  const policies = await currentPolicies(env)
-  const person = await env.store.snapshot((tx) => loadPerson(tx, session.person))
-  const decision = decideOperation(
-    { person, acr: session.acr, operation, target: target.value, time: nowSeconds(env.clock) },
-    policies,
-  )
-  if (decision.outcome === 'permit') return ok()
-  const reason = decision.reason ?? 'not_permitted'
-  await env.store.transaction((tx) =>
-    append(tx, [
-      {
-        v: 1,
-        kind: 'operation_refused',
-        time: env.clock.nowMilliseconds(),
-        by: personActor(session),
-        operation,
-        reason,
-      },
-    ]),
-  )
-  return refuse({
-    reason: decision.outcome === 'step_up' ? 'step_up_required' : 'not_permitted',
-    message: `\`${operation}\` is not permitted to you`,
-  })
+  return await decideFor(session, { operation, target: target.value }, env)
 }

@@ -6,11 +6,6 @@ import type { JsonObject } from '../base/canonical-json.ts'
 import type { Result } from '../base/result.ts'
 import { answerMcp } from '../gateway/endpoint.ts'
 import { spiffeBundle } from '../identity/spiffe-bundle.ts'
-import { authenticateSession } from '../people/authenticate-session.ts'
-import { decideOperation } from '../decision/decide-operation.ts'
-import { loadPerson } from '../decision/load-facts.ts'
-import { nowSeconds } from '../base/clock.ts'
-import { currentPolicies } from '../policy/current.ts'
 import { errorBody, type OAuthError } from '../token/errors.ts'
 import { exchange } from '../token/exchange.ts'
 import { introspect } from '../token/introspect.ts'
@@ -18,6 +13,7 @@ import { authorizationServerMetadata, jwks, protectedResourceMetadata } from '..
 import { revoke } from '../token/revoke.ts'
 import { accessRoutes } from './access/endpoint.ts'
 import { apiRoutes } from './api-endpoint.ts'
+import { decideFor, INSTALLATION, knowPerson } from './asker.ts'
 import { type HttpAnswer, type HttpRequest, json, plain, type Route } from './http.ts'
 import type { Installation } from './installation.ts'
 import { agentHandlers } from './operations/agents.ts'
@@ -124,21 +120,11 @@ async function oauth(
 
 /** The log for auditors: entries are not public, so a session and the right to audit are asked for. */
 async function tile(request: HttpRequest, env: Installation): Promise<HttpAnswer> {
-  const [, token = ''] = /^Bearer ([\w.-]+)$/.exec(request.headers.authorization ?? '') ?? []
-  const session = await authenticateSession(token, env)
+  const session = await knowPerson(request, env)
   if (!session.ok) return problem(session.error)
-  const person = await env.store.snapshot((tx) => loadPerson(tx, session.value.person))
-  const asked = {
-    person,
-    acr: session.value.acr,
-    operation: 'log.entries',
-    time: nowSeconds(env.clock),
-  }
-  const decision = decideOperation(
-    { ...asked, target: { type: 'installation' } },
-    await currentPolicies(env),
-  )
-  if (decision.outcome !== 'permit') return problem({ reason: 'not_permitted' })
+  const asked = { operation: 'log.entries', target: INSTALLATION }
+  const decided = await decideFor(session.value, asked, env)
+  if (!decided.ok) return problem(decided.error)
   const bytes = await storeTileSource(env.store)(request.parameters['path'] ?? '')
   if (bytes === undefined) return plain(404, 'not found')
   return { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: bytes }

@@ -14,10 +14,10 @@ import { findAgent } from '../identity/agent-store.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
 import type { AccessTokenClaims } from './access-token.ts'
 import { actChain } from './act-chain.ts'
-import { authenticateClient, type ClientEnv } from './authenticate-client.ts'
-import { type OAuthError, refuseRequest } from './errors.ts'
+import type { ClientEnv } from './authenticate-client.ts'
+import type { OAuthError } from './errors.ts'
 import type { Form } from './form.ts'
-import { openAccessToken } from './open-access-token.ts'
+import { openNamedToken } from './named-token.ts'
 import type { RevokedTokens } from './revoked-tokens.ts'
 
 /** What introspection needs. */
@@ -33,15 +33,10 @@ export async function introspect(
   form: Form,
   env: IntrospectEnv,
 ): Promise<Result<JsonObject, OAuthError>> {
-  const sent = await authenticateClient(form, env)
-  if (!sent.ok) return sent
-  const { client, values } = sent.value
-  const token = values['token']
-  if (token === undefined) return refuseRequest('parameter_missing')
-
-  const opened = openAccessToken(token, env)
-  if (!opened.ok) return ok(INACTIVE)
-  const { claims } = opened.value
+  const named = await openNamedToken(form, env)
+  if (!named.ok) return named
+  const { client, claims } = named.value
+  if (claims === undefined) return ok(INACTIVE)
   const chain = actChain(claims.act)
   if (!chain.includes(client.spiffeId)) return ok(INACTIVE)
   if (!(await isActive(claims, chain, env))) return ok(INACTIVE)
@@ -54,13 +49,12 @@ async function isActive(
   chain: readonly string[],
   env: IntrospectEnv,
 ): Promise<boolean> {
-  const now = nowSeconds(env.clock)
-  if (now >= claims.exp || env.revokedTokens.has(claims.jti)) return false
+  if (env.revokedTokens.has(claims.jti)) return false
   const delegation = idSchema('dlg').safeParse(claims.grant_id)
   if (!delegation.success) return false
   return await env.store.snapshot(async (tx) => {
     const tree = await loadTree(tx, delegation.data)
-    if (tree === undefined || !standing(tree, now).ok) return false
+    if (tree === undefined || !standing(tree, nowSeconds(env.clock)).ok) return false
     for (const agent of chain) {
       if ((await findAgent(tx, agent as SpiffeId))?.state !== 'active') return false
     }

@@ -9,11 +9,10 @@ import { nowSeconds } from '../base/clock.ts'
 import { ok, type Result } from '../base/result.ts'
 import type { AgentId } from '../identity/agent.ts'
 import type { AccessTokenClaims } from './access-token.ts'
-import { authenticateClient } from './authenticate-client.ts'
 import { type OAuthError, refuseRequest } from './errors.ts'
 import type { Form } from './form.ts'
 import type { IntrospectEnv } from './introspect.ts'
-import { openAccessToken } from './open-access-token.ts'
+import { openNamedToken } from './named-token.ts'
 import { tokenSubject } from './revoked-tokens.ts'
 import { insertRevoked } from './token-store.ts'
 
@@ -22,15 +21,10 @@ export async function revoke(
   form: Form,
   env: IntrospectEnv,
 ): Promise<Result<undefined, OAuthError>> {
-  const sent = await authenticateClient(form, env)
-  if (!sent.ok) return sent
-  const { client, values } = sent.value
-  const token = values['token']
-  if (token === undefined) return refuseRequest('parameter_missing')
-
-  const opened = openAccessToken(token, env)
-  if (!opened.ok || nowSeconds(env.clock) >= opened.value.claims.exp) return ok()
-  const { claims } = opened.value
+  const named = await openNamedToken(form, env)
+  if (!named.ok) return named
+  const { client, claims } = named.value
+  if (claims === undefined) return ok()
   // RFC 7009 §2.1: only the client to which it was issued.
   if (claims.client_id !== client.spiffeId) return refuseRequest('token_of_another_client')
   await recordRevocation(claims, client.agentId, env)

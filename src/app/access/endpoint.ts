@@ -11,10 +11,8 @@ import { append } from '../../audit/append.ts'
 import type { Entry } from '../../audit/entry.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
 import { parseStrictJson } from '../../mcp/strict-json.ts'
-import { authenticateSession } from '../../people/authenticate-session.ts'
 import { personActor } from '../../people/session.ts'
-import { authenticateToken } from '../../token/authenticate-token.ts'
-import { administrationResource } from '../../token/resource.ts'
+import { bearerOf, knowAgent, knowPerson } from '../asker.ts'
 import { type HttpAnswer, type HttpRequest, json, type Route } from '../http.ts'
 import type { Installation } from '../installation.ts'
 import { problem } from '../problems.ts'
@@ -73,28 +71,12 @@ async function answered(
 }
 
 async function knowAsker(request: HttpRequest, env: Installation): Promise<Result<Asker>> {
-  const { authorization = '', dpop } = request.headers
-  if (request.times('authorization') > 1) return refuse({ reason: 'not_authenticated' })
-  const [, session] = /^Bearer ([\w-]+)$/.exec(authorization) ?? []
-  if (session !== undefined) {
-    const known = await authenticateSession(session, env)
-    return known.ok ? ok({ type: 'person', session: known.value }) : known
+  if (bearerOf(request) === undefined) {
+    const caller = await knowAgent(request, env)
+    return caller.ok ? ok({ type: 'agent', caller: caller.value }) : caller
   }
-  const caller = await authenticateToken(
-    {
-      authorization,
-      dpop: request.times('dpop') === 1 ? (dpop as string) : undefined,
-      method: request.method,
-      url: `${env.issuer}${request.path}`,
-      audience: administrationResource(env.issuer),
-    },
-    env,
-  )
-  if (caller.ok) return ok({ type: 'agent', caller: caller.value })
-  return refuse({
-    reason: 'not_authenticated',
-    headers: { 'www-authenticate': caller.error.wwwAuthenticate },
-  })
+  const session = await knowPerson(request, env)
+  return session.ok ? ok({ type: 'person', session: session.value }) : session
 }
 
 function readBody(request: HttpRequest): Result<Body> {
