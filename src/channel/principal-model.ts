@@ -1,0 +1,66 @@
+/**
+ * The port to a model that has the principal channel: what it is given, what it says.
+ *
+ * `conversation/compile.ts` makes the tensors from a conversation; whoever serves a model implements
+ * `PrincipalModel`. Nothing that a person or a tool wrote can become a structural token, an authority, a
+ * kind or a vector: those come from the record alone.
+ */
+
+/** What a run of tokens is. A quotation and a data span inform, they never direct. */
+export type TokenKind = 'header' | 'utterance' | 'quoted' | 'data' | 'assistant'
+
+/** The length of a principal's vector. */
+export const PRINCIPAL_DIMENSIONS = 64
+
+/** How a model writes a conversation as tokens. */
+export interface ChannelTokenizer {
+  /** The ordinal of each kind in the tensor `kind`. */
+  readonly kinds: Readonly<Record<TokenKind, number>>
+  /** The tokens of a text, special tokens disabled: none of the structural ones below, whatever it says. */
+  encode(text: string): readonly number[]
+  /** What stands before a message: the delimiter and how its author is called. The name proves nothing. */
+  header(author: { readonly name: string; readonly authority: number }): readonly number[]
+  /** What stands around a span of another's words, or of data, inside a message. */
+  around(
+    kind: 'quoted' | 'data',
+    name: string,
+  ): { readonly before: readonly number[]; readonly after: readonly number[] }
+  /** What follows the question, where the assistant's turn begins. */
+  readonly answer: readonly number[]
+  /** The text of tokens that the model answered. */
+  decode(ids: readonly number[]): string
+}
+
+/** The input of a model: four tensors of one length T, and where the messages end. */
+export interface ChannelTensors {
+  /** [1, T]. */
+  readonly inputIds: readonly number[]
+  /** [1, T]: 0 for data, rising to the owner and the system. */
+  readonly authority: readonly number[]
+  /** [1, T]: ordinals of `ChannelTokenizer.kinds`. */
+  readonly kind: readonly number[]
+  /** [1, T, 64]. */
+  readonly principalVectors: Float32Array
+  /** The position of each message's last token: there the model says whether it is admitted. */
+  readonly messageEnds: readonly number[]
+}
+
+/** What the model holds of a message: it takes effect, its author may not, or it directs nothing. */
+export type Admission = 'takes_effect' | 'refused' | 'not_a_directive'
+
+/** What a model says of a conversation. */
+export interface ChannelOutput {
+  /** Of each message, in the order of `messageEnds`. */
+  readonly admission: readonly Admission[]
+  /** Of the last position, over the vocabulary. */
+  readonly logits: Float32Array
+}
+
+/** A model that was loaded, its weights checked. */
+export interface PrincipalModel {
+  readonly name: string
+  /** SHA-256 of the weights, `sha256:` and hex: it stands in the record of each turn. */
+  readonly digest: string
+  readonly tokenizer: ChannelTokenizer
+  run(tensors: ChannelTensors): Promise<ChannelOutput>
+}
