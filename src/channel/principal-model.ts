@@ -12,18 +12,29 @@ export type TokenKind = 'header' | 'utterance' | 'quoted' | 'data' | 'assistant'
 /** The length of a principal's vector. */
 export const PRINCIPAL_DIMENSIONS = 64
 
+/** How a principal is called in text. */
+export interface Called {
+  readonly name: string
+  readonly authority: number
+}
+
 /** How a model writes a conversation as tokens. */
 export interface ChannelTokenizer {
   /** The ordinal of each kind in the tensor `kind`. */
   readonly kinds: Readonly<Record<TokenKind, number>>
   /** The tokens of a text, special tokens disabled: none of the structural ones below, whatever it says. */
   encode(text: string): readonly number[]
-  /** What stands before a message: the delimiter and how its author is called. The name proves nothing. */
-  header(author: { readonly name: string; readonly authority: number }): readonly number[]
+  /**
+   * What stands before a message: the delimiter, how its author is called, and for whom the author speaks.
+   * The names prove nothing.
+   */
+  header(author: Called, onBehalfOf?: readonly Called[]): readonly number[]
+  /** What closes a message; the model says at its last token whether the message is admitted. */
+  readonly end: readonly number[]
   /** What stands around a span of another's words, or of data, inside a message. */
   around(
     kind: 'quoted' | 'data',
-    name: string,
+    author: Called,
   ): { readonly before: readonly number[]; readonly after: readonly number[] }
   /** What follows the question, where the assistant's turn begins. */
   readonly answer: readonly number[]
