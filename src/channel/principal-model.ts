@@ -18,10 +18,16 @@ export interface Called {
   readonly authority: number
 }
 
-/** How a model writes a conversation as tokens. */
+/**
+ * How a model writes one conversation as tokens. A closed vocabulary has places for a conversation's own
+ * words (the names of settings, their values): which place a word has is kept here, so `decode` gives the
+ * word back.
+ */
 export interface ChannelTokenizer {
   /** The ordinal of each kind in the tensor `kind`. */
   readonly kinds: Readonly<Record<TokenKind, number>>
+  /** Whether the model can read a text. What it cannot read becomes tokens that direct nothing. */
+  reads(text: string): boolean
   /** The tokens of a text, special tokens disabled: none of the structural ones below, whatever it says. */
   encode(text: string): readonly number[]
   /**
@@ -72,6 +78,7 @@ export interface PrincipalModel {
   readonly name: string
   /** SHA-256 of the weights, `sha256:` and hex: it stands in the record of each turn. */
   readonly digest: string
-  readonly tokenizer: ChannelTokenizer
+  /** A tokenizer for one conversation. */
+  tokenizer(): ChannelTokenizer
   run(tensors: ChannelTensors): Promise<ChannelOutput>
 }
