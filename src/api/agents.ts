@@ -14,6 +14,8 @@ const agent = z.object({
   spiffeId: z.string(),
   archetype: z.string(),
   state: z.string(),
+  /** Why it is suspended. */
+  suspendedFor: z.string().optional(),
   parent: z.string().optional(),
   selectors: z.array(z.string()),
   socket: z.string().optional(),
@@ -74,7 +76,10 @@ export const listAgents = operation({
   method: 'GET',
   path: '/agents',
   summary: 'List agents, newest first.',
-  input: z.strictObject({ archetype: slug.optional() }),
+  input: z.strictObject({
+    archetype: slug.optional(),
+    state: z.enum(['active', 'suspended', 'ended']).optional(),
+  }),
   output: z.object({ agents: z.array(agent) }),
 })
 

@@ -68,7 +68,15 @@ import {
   showApproval,
   decideApproval,
 } from './delegations.ts'
-import { keepTemplate, listTemplates, proposeScope, setAgency, showAgency } from './scopes.ts'
+import {
+  keepTemplate,
+  listTemplates,
+  proposeScope,
+  setAgency,
+  setRefusalBudget,
+  showAgency,
+  showRefusalBudget,
+} from './scopes.ts'
 import { createConnection, listConnections, endConnection } from './connections.ts'
 import { logStory, logEntries, logReceipt, logKey, logCosign, rotateKey } from './log.ts'
 
@@ -133,6 +141,8 @@ export const OPERATIONS = {
   showAgency,
   createConnection,
   listConnections,
+  setRefusalBudget,
+  showRefusalBudget,
   endConnection,
   logStory,
   logEntries,

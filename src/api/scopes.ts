@@ -75,3 +75,25 @@ export const showAgency = operation({
   input: z.strictObject({ archetype: slug }),
   output: dial,
 })
+
+const budget = z.object({ refusals: z.int(), withinSeconds: z.int() })
+
+export const setRefusalBudget = operation({
+  id: 'budget.set',
+  asker: 'person',
+  method: 'POST',
+  path: '/archetypes/{archetype}/refusal-budget',
+  summary: 'Set after how many refusals, within how long, an agent of a kind is suspended.',
+  input: z.strictObject({ archetype: slug, refusals: z.int(), withinSeconds: z.int() }),
+  output: budget,
+})
+
+export const showRefusalBudget = operation({
+  id: 'budget.show',
+  asker: 'person',
+  method: 'GET',
+  path: '/archetypes/{archetype}/refusal-budget',
+  summary: 'After how many refusals, within how long, an agent of a kind is suspended.',
+  input: z.strictObject({ archetype: slug }),
+  output: budget,
+})

@@ -12,6 +12,7 @@ import { ok, refuse, type Refusal, type Result } from '../base/result.ts'
 import type { Operation } from '../api/operation.ts'
 import { OPERATIONS, type OperationName, type Output, type Parsed } from '../api/operations.ts'
 import type { OperationTarget } from '../decision/decide-operation.ts'
+import { refusalBeside, suspendIfOverspent } from '../delegation/refusal-budget.ts'
 import { parseStrictJson } from '../mcp/strict-json.ts'
 import type { Session } from '../people/session.ts'
 import { decideFor, INSTALLATION, knowAgent, knowPerson } from './asker.ts'
@@ -100,8 +101,10 @@ async function recordRefusedAgent(
 ): Promise<boolean> {
   const [agent] = agents
   if (agent === undefined) throw new Error('expected a token of ours to name its agent')
-  return await env.admissions.recordIdle(agent, {
+  const isReaching = REACHING.has(reason)
+  const recorded = await env.admissions.recordIdle(agent, {
     sealings: [],
+    ...(isReaching && { rows: () => [refusalBeside(agent)] }),
     entry: () => ({
       v: 1,
       kind: 'operation_refused',
@@ -111,7 +114,12 @@ async function recordRefusedAgent(
       reason,
     }),
   })
+  if (recorded && isReaching) await suspendIfOverspent({ agent, delegation }, env)
+  return recorded
 }
+
+/** Refusals of an agent that wants to hand on more than it has: they count against its budget. */
+const REACHING: ReadonlySet<string> = new Set(['not_contained', 'not_entitled', 'not_the_delegate'])
 
 async function knowAsker(
   request: HttpRequest,

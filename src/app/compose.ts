@@ -166,6 +166,10 @@ export async function compose(ground: Ground): Promise<Composed> {
     logKey: verifierKey,
     logKeys: await trustedKeys(verifierKey, configuration.witnesses),
     admissions: new Admissions({ logWriter, vault, clock }),
+    refusalBudget: {
+      refusals: configuration.refusalBudget,
+      withinSeconds: configuration.refusalWindowSeconds,
+    },
     logWriter,
     nextCall: instance.nextCall,
     info: { name: 'behalf', title: 'Behalf gateway', version },

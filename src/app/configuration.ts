@@ -69,6 +69,14 @@ export const configurationSchema = z.strictObject({
     .describe(
       'Verifier keys of the witnesses whose cosignatures are kept, comma-separated; `behalf witness` prints its own.',
     ),
+  refusalBudget: whole(1, 10_000)
+    .default(100)
+    .describe(
+      'Refused calls within the window after which the next one suspends the agent, for kinds of agents that nobody set a budget for.',
+    ),
+  refusalWindowSeconds: whole(1, 604_800)
+    .default(3_600)
+    .describe('The window of the refusal budget, in seconds.'),
   maxBodyBytes: whole(1_024, 67_108_864)
     .default(1_048_576)
     .describe('Largest request body accepted, in bytes.'),

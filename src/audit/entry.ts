@@ -177,7 +177,18 @@ export const entrySchema = z.discriminatedUnion('kind', [
     selectors: z.array(z.string().max(300)).max(20),
     accountable,
   }),
-  kind('agent_suspended', { agent: subject, reason: text }),
+  kind('agent_suspended', {
+    agent: subject,
+    reason: text,
+    /** Who answered for it at that instant, and so is to be told. */
+    accountable: accountable.optional(),
+    /** What it worked under. */
+    delegation: subject.optional(),
+    /** The refusals that were too many, and the budget. */
+    refusals: z
+      .strictObject({ count: z.int(), budget: z.int(), withinSeconds: z.int() })
+      .optional(),
+  }),
   kind('agent_resumed', { agent: subject }),
   kind('agent_ended', { agent: subject, reason: text.optional() }),
   kind('svid_issued', {
@@ -204,6 +215,7 @@ export const entrySchema = z.discriminatedUnion('kind', [
     purpose: sealed,
     details: sealed,
     stages: z.array(z.string().max(80)).max(50),
+  kind('refusal_budget_set', { archetype: subject, refusals: z.int(), withinSeconds: z.int() }),
     stage: z.string().max(80).nullable(),
     expiresAt: z.int(),
   }),

@@ -165,6 +165,8 @@ function linesOf(entry: Entry, told: Telling, index: number): Line[] {
       ]
     case 'approval_voided':
       return [tell('approval', `${entry.approval} was voided: ${printable(entry.reason)}`)]
+    case 'agent_suspended':
+      return [tell('ended', suspensionWords(entry, names))]
     case 'delegation_suspended':
       return [tell('ended', `${by} suspended ${entry.delegation}: ${printable(entry.reason)}`)]
     case 'delegation_resumed':
@@ -202,6 +204,12 @@ function delegated(entry: EntryOf<'delegation_created'>, told: Telling): Line[] 
     tell('delegated', words.join(' ')),
     ...allowed.map((what) => tell('delegated', `${entry.delegation} allows ${what}`)),
   ]
+}
+
+function suspensionWords(entry: EntryOf<'agent_suspended'>, names: Names): string {
+  const { agent, reason, accountable } = entry
+  const told = accountable === undefined ? '' : `; ${answerable(accountable)}, answers for it`
+  return `${who(entry.by, names)} suspended ${named(agent, names)}: ${printable(reason)}${told}`
 }
 
 function connectionWords(entry: EntryOf<'connection_created'>, { names }: Telling): string {

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { Output } from '../api/operations.ts'
 import { act, namesIn } from './act.ts'
 import { examples, facts, table } from './terminal.ts'
-import { listOf } from './usage.ts'
+import { listOf, oneOf } from './usage.ts'
 
 /** Adds the commands about agents and who owns them. */
 export function addAgentCommands(program: Command): void {
@@ -93,16 +93,30 @@ function addInstanceCommands(agent: Command): void {
     .command('list')
     .summary('list agents')
     .option('--archetype <name>', 'only of this kind')
-    .addHelpText('after', examples('behalf agent list --archetype tax-preparer'))
+    .option('--state <state>', 'only those that are active, suspended or ended')
+    .addHelpText(
+      'after',
+      examples('behalf agent list --archetype tax-preparer', 'behalf agent list --state suspended'),
+    )
     .action(
       act(
         'listAgents',
-        (_, options) =>
-          options['archetype'] === undefined ? {} : { archetype: options['archetype'] },
+        (_, options) => ({
+          ...(options['archetype'] !== undefined && { archetype: options['archetype'] }),
+          ...(options['state'] !== undefined && {
+            state: oneOf(['active', 'suspended', 'ended'], options['state'], '--state'),
+          }),
+        }),
         ({ agents }) =>
           table(
-            ['id', 'archetype', 'state', 'parent'],
-            agents.map((each) => [each.id, each.archetype, each.state, each.parent ?? '']),
+            ['id', 'archetype', 'state', 'parent', 'suspended for'],
+            agents.map((each) => [
+              each.id,
+              each.archetype,
+              each.state,
+              each.parent ?? '',
+              each.suspendedFor ?? '',
+            ]),
           ),
       ),
     )

@@ -1,9 +1,11 @@
-/** `behalf scope|agency`. */
+/** `behalf scope|agency|budget`. */
 
 import type { Command } from 'commander'
 import * as z from 'zod'
 import { act } from './act.ts'
+import type { Output } from '../api/operations.ts'
 import { examples, table } from './terminal.ts'
+import { secondsOf, wholeNumber } from './usage.ts'
 
 const toolClass = z.enum(['read', 'write', 'egress', 'destructive', 'money'])
 const agency = z.enum(['always', 'strict', 'doubt', 'never'])
@@ -66,4 +68,31 @@ export function addScopeCommands(program: Command): void {
         ({ dial: positions }) => table(['class', 'asks'], Object.entries(positions)),
       ),
     )
+
+  const budget = program.command('budget').summary('how often agents may be refused')
+  budget
+    .command('show <archetype>')
+    .summary('after how many refusals an agent of a kind is suspended')
+    .addHelpText('after', examples('behalf budget show tax-preparer'))
+    .action(act('showRefusalBudget', (archetype) => ({ archetype }), budgetText))
+  budget
+    .command('set <archetype> <refusals>')
+    .summary('set it; whoever answers for the kind of agent may')
+    .option('--within <duration>', 'in which time: 10m, 1h, 1d', '1h')
+    .addHelpText('after', examples('behalf budget set tax-preparer 20 --within 10m'))
+    .action(
+      act(
+        'setRefusalBudget',
+        (archetype, options, refusals) => ({
+          archetype,
+          refusals: wholeNumber(refusals ?? '', 'refusals'),
+          withinSeconds: secondsOf(options['within'] ?? '1h'),
+        }),
+        budgetText,
+      ),
+    )
+}
+
+function budgetText({ refusals, withinSeconds }: Output<'showRefusalBudget'>): string {
+  return `${refusals} refusals within ${withinSeconds} seconds; the next one suspends the agent`
 }

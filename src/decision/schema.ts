@@ -60,9 +60,14 @@ const OPERATIONS: typeof METHODS = {
   ...all(['log.entries', 'log.receipt', 'log.cosign'], 'Installation', 'audit'),
   ...all(['log.story'], 'Delegation', 'audit'),
   ...all(['agent.create', 'delegation.create', 'connection.create'], 'Installation', 'begin'),
-  ...all(['connection.list', 'agency.show', 'template.list'], 'Installation', 'look'),
-  // Whoever answers for the archetype, and nobody else, turns its dial: delegation/ sees to that.
-  ...all(['agency.set', 'template.keep', 'scope.propose'], 'Installation', 'begin'),
+  ...all(
+    ['connection.list', 'agency.show', 'budget.show', 'template.list'],
+    'Installation',
+    'look',
+  ),
+  // Whoever answers for the archetype, and nobody else, turns its dial and sets its budget:
+  // delegation/ sees to that.
+  ...all(['agency.set', 'budget.set', 'template.keep', 'scope.propose'], 'Installation', 'begin'),
   ...all(['agent.show'], 'Agent', 'look'),
   ...all(['agent.suspend', 'agent.resume', 'agent.end'], 'Agent', 'hold'),
   ...all(['delegation.show'], 'Delegation', 'audit'),

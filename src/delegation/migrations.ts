@@ -132,4 +132,18 @@ export const migrations: readonly Migration[] = [
       )
     `,
   },
+  {
+    // Refusals that count, by the database's clock in milliseconds; budgets that were set.
+    name: 'delegation-0005',
+    up: `
+      create table refusal_budget (
+        archetype text primary key,
+        refusals integer not null check (refusals > 0),
+        within_seconds integer not null check (within_seconds > 0)
+      );
+      create table agent_refusal (agent text not null, at bigint not null);
+      create index agent_refusal_agent on agent_refusal (agent, at);
+      create index agent_refusal_at on agent_refusal (at)
+    `,
+  },
 ]

@@ -18,12 +18,12 @@ import type { Busy, CallsUnderWay } from './under-way.ts'
 import type { FactsCache } from './facts-cache.ts'
 import { type JudgedCall, type JudgeEnv, judge, type RefusedCall } from './judge.ts'
 import { type OutcomeEnv, recordOutcome } from './record-outcome.ts'
-import { recordRefusal, told } from './record-refusal.ts'
+import { recordRefusal, type RefusalEnv, told } from './record-refusal.ts'
 import type { ServersCache } from './servers-cache.ts'
 import { spendingOf } from './spend.ts'
 
 /** What a call needs around it. */
-export interface CallEnv extends JudgeEnv, OutcomeEnv {
+export interface CallEnv extends JudgeEnv, OutcomeEnv, RefusalEnv {
   readonly facts: FactsCache
   readonly servers: ServersCache
   readonly admissions: Admissions

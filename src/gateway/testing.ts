@@ -19,6 +19,7 @@ import { must } from '../base/result.ts'
 import { migrations as channel } from '../channel/migrations.ts'
 import { checkDelegations } from '../delegation/check-delegations.ts'
 import type { Delegation } from '../delegation/delegation.ts'
+import { DEFAULT_BUDGET, type RefusalBudget } from '../delegation/refusal-budget.ts'
 import { openTestOffice, type TestOffice } from '../delegation/testing.ts'
 import type { Agent } from '../identity/agent.ts'
 import { META, MODERN, modernHeaders } from '../mcp/era.ts'
@@ -57,6 +58,8 @@ export interface GatewayOptions {
   readonly deaf?: boolean
   /** Stands between the gateway and the database: faults, delays, an order of its own. */
   readonly through?: (store: Store) => Store
+  /** Of archetypes that nobody set one for. */
+  readonly refusalBudget?: RefusalBudget
 }
 
 /** One gateway, its servers, and what it remembers. */
@@ -110,7 +113,7 @@ async function openGateway(
   t: TestContext,
   office: TestOffice & { readonly diagnostics: Diagnostics },
   name: string,
-  { deaf = false, through = (store) => store }: GatewayOptions,
+  { deaf = false, through = (store) => store, refusalBudget = DEFAULT_BUDGET }: GatewayOptions,
 ): Promise<TestGateway> {
   const ending = new AbortController()
   const own = await openStore({
@@ -159,6 +162,7 @@ async function openGateway(
       approvals,
       underWay,
       upstreams,
+      refusalBudget,
       admissions: new Admissions(env),
       nextCall: () => `${name}.${++calls}`,
       info: { name: 'behalf', title: 'Behalf gateway', version: '0.0.0' },

@@ -4,10 +4,10 @@
  */
 
 import { append } from '../audit/append.ts'
-import type { Actor, Entry } from '../audit/entry.ts'
+import type { Actor, Entry, EntryOf } from '../audit/entry.ts'
 import type { Clock } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, Tx } from '../store/store.ts'
 import type { Agent, AgentId, AgentState } from './agent.ts'
 import { lockAgent, updateAgentState } from './agent-store.ts'
 
@@ -27,11 +27,25 @@ export async function suspendAgent(
   by: Actor,
   env: Env,
 ): Promise<Result<Agent, StateRefusal>> {
-  return await change({ agent, from: ['active'], to: 'suspended', suspendedFor: reason }, env, {
-    kind: 'agent_suspended',
-    by,
-    reason,
-  })
+  return await env.store.transaction((tx) => suspendAgentIn(tx, { agent, reason }, by, env))
+}
+
+/** What the entry of a suspension says beside its reason: who is to be told, and what it was for. */
+export type SuspensionTold = Pick<
+  EntryOf<'agent_suspended'>,
+  'accountable' | 'delegation' | 'refusals'
+>
+
+/** `suspendAgent` in the caller's transaction, as its last statement: it appends. */
+export async function suspendAgentIn(
+  tx: Tx,
+  request: { readonly agent: AgentId; readonly reason: string; readonly told?: SuspensionTold },
+  by: Actor,
+  env: { readonly clock: Clock },
+): Promise<Result<Agent, StateRefusal>> {
+  const { agent, reason, told } = request
+  const wanted: Change = { agent, from: ['active'], to: 'suspended', suspendedFor: reason }
+  return await changeIn(tx, wanted, env, { kind: 'agent_suspended', by, reason, ...told })
 }
 
 /** Lets a suspended agent act again. */
@@ -74,26 +88,33 @@ type WhatHappened = StateEntry extends infer E
   : never
 
 async function change(
-  { agent: id, from, to, suspendedFor }: Change,
+  request: Change,
   env: Env,
   happened: WhatHappened,
 ): Promise<Result<Agent, StateRefusal>> {
-  return await env.store.transaction(async (tx) => {
-    const agent = await lockAgent(tx, id)
-    if (agent === undefined) return refuse({ reason: 'unknown_agent' })
-    if (!from.includes(agent.state)) return refuse({ reason: 'wrong_state', state: agent.state })
+  return await env.store.transaction((tx) => changeIn(tx, request, env, happened))
+}
 
-    const { suspendedFor: _, ...rest } = agent
-    const changed: Agent = {
-      ...rest,
-      state: to,
-      ...(suspendedFor === undefined ? {} : { suspendedFor }),
-    }
-    await updateAgentState(tx, id, changed)
-    // INVARIANT (revocation): the row's lock is held until this entry commits, so an SVID is recorded
-    // before the suspension or never.
-    const time = env.clock.nowMilliseconds()
-    await append(tx, [{ ...happened, v: 1, time, touches: [id], agent: id }])
-    return ok(changed)
-  })
+async function changeIn(
+  tx: Tx,
+  { agent: id, from, to, suspendedFor }: Change,
+  env: { readonly clock: Clock },
+  happened: WhatHappened,
+): Promise<Result<Agent, StateRefusal>> {
+  const agent = await lockAgent(tx, id)
+  if (agent === undefined) return refuse({ reason: 'unknown_agent' })
+  if (!from.includes(agent.state)) return refuse({ reason: 'wrong_state', state: agent.state })
+
+  const { suspendedFor: _, ...rest } = agent
+  const changed: Agent = {
+    ...rest,
+    state: to,
+    ...(suspendedFor === undefined ? {} : { suspendedFor }),
+  }
+  await updateAgentState(tx, id, changed)
+  // INVARIANT (revocation): the row's lock is held until this entry commits, so an SVID is recorded
+  // before the suspension or never.
+  const time = env.clock.nowMilliseconds()
+  await append(tx, [{ ...happened, v: 1, time, touches: [id], agent: id }])
+  return ok(changed)
 }

@@ -105,11 +105,12 @@ export const agentHandlers: Pick<
     },
   },
   listAgents: {
-    run: async ({ archetype }, _session, env) =>
+    run: async ({ archetype, state }, _session, env) =>
       await env.store.snapshot(async (tx) => {
         const agents = await listAgents(tx, {
           limit: 500,
           ...(archetype !== undefined && { archetype }),
+          ...(state !== undefined && { state }),
         })
         return ok({ agents: agents.map((agent) => described(agent, env)) })
       }),
@@ -162,7 +163,7 @@ async function targetOf(
 }
 
 function described(agent: Agent, env: Installation): Output<'showAgent'> {
-  const { id, spiffeId, archetype, state, parent, selectors } = agent
+  const { id, spiffeId, archetype, state, suspendedFor, parent, selectors } = agent
   const socket = env.sockets.pathOf(id)
   return {
     id,
@@ -170,6 +171,7 @@ function described(agent: Agent, env: Installation): Output<'showAgent'> {
     archetype,
     state,
     selectors: [...selectors],
+    ...(suspendedFor !== undefined && { suspendedFor }),
     ...(parent !== undefined && { parent }),
     ...(socket !== undefined && { socket }),
   }

@@ -3,6 +3,7 @@
 import { ok, refuse } from '../../base/result.ts'
 import { dialOf, setAgency } from '../../delegation/agency.ts'
 import { proposeScope, type ScopeTool } from '../../delegation/propose-scope.ts'
+import { refusalBudgetOf, setRefusalBudget } from '../../delegation/refusal-budget.ts'
 import { fillTemplate, keepTemplate, templatesOf } from '../../delegation/template.ts'
 import { offeredTools } from '../../registry/propose-review.ts'
 import { reviewedServers } from '../../registry/server-store.ts'
@@ -13,7 +14,13 @@ import { done, findParty, resolveAll } from './shared.ts'
 /** Handlers by operation. */
 export const scopeHandlers: Pick<
   Handlers,
-  'proposeScope' | 'keepTemplate' | 'listTemplates' | 'setAgency' | 'showAgency'
+  | 'proposeScope'
+  | 'keepTemplate'
+  | 'listTemplates'
+  | 'setAgency'
+  | 'showAgency'
+  | 'setRefusalBudget'
+  | 'showRefusalBudget'
 > = {
   proposeScope: {
     run: async ({ words, servers, approver, archetype }, session, env) => {
@@ -78,5 +85,12 @@ export const scopeHandlers: Pick<
   showAgency: {
     run: async ({ archetype }, _session, env) =>
       ok({ dial: await env.store.snapshot((tx) => dialOf(tx, archetype)) }),
+  },
+  setRefusalBudget: {
+    run: async (request, session, env) => await setRefusalBudget(request, session, env),
+  },
+  showRefusalBudget: {
+    run: async ({ archetype }, _session, env) =>
+      ok(await env.store.snapshot((tx) => refusalBudgetOf(tx, archetype, env.refusalBudget))),
   },
 }
