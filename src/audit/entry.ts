@@ -207,6 +207,7 @@ export const entrySchema = z.discriminatedUnion('kind', [
     sentence: text,
   }),
   kind('agency_set', { archetype: subject, class: z.string().max(40), agency: z.string().max(40) }),
+  kind('refusal_budget_set', { archetype: subject, refusals: z.int(), withinSeconds: z.int() }),
   kind('delegation_created', {
     delegation: subject,
     person: subject,
@@ -215,7 +216,6 @@ export const entrySchema = z.discriminatedUnion('kind', [
     purpose: sealed,
     details: sealed,
     stages: z.array(z.string().max(80)).max(50),
-  kind('refusal_budget_set', { archetype: subject, refusals: z.int(), withinSeconds: z.int() }),
     stage: z.string().max(80).nullable(),
     expiresAt: z.int(),
   }),
