@@ -24,7 +24,8 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   audit: ['base', 'store'],
   people: RECORD,
   identity: RECORD,
-  registry: ['base', 'store', 'audit', 'keys', 'mcp', 'people'],
+  // What a registration asks of the sandbox is judged by the sandbox's own rules.
+  registry: ['base', 'store', 'audit', 'keys', 'mcp', 'people', 'sandbox'],
   accountability: ['base', 'store', 'audit', 'people', 'identity'],
   delegation: DELEGATION,
   // Policy judges facts, not wire formats: never token, never gateway.
@@ -55,6 +56,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Files of another folder that a folder may import although its row lets it see only some of them. */
 export const ONLY: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  registry: { sandbox: ['sandbox/egress.ts', 'sandbox/limits.ts'] },
   client: {
     audit: [
       'audit/entry.ts',

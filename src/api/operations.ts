@@ -35,6 +35,7 @@ import {
 } from './agents.ts'
 import {
   registerServer,
+  changeServer,
   listServers,
   observeServer,
   reviewServer,
@@ -106,6 +107,7 @@ export const OPERATIONS = {
   resumeAgent,
   endAgent,
   registerServer,
+  changeServer,
   listServers,
   observeServer,
   reviewServer,

@@ -36,6 +36,15 @@ const server = z.object({
   reason: z.string().optional(),
 })
 
+const bounds = {
+  timeoutMilliseconds: z.int().positive().max(600_000).optional(),
+  outputLimitBytes: z
+    .int()
+    .positive()
+    .max(64 * 1024 * 1024)
+    .optional(),
+}
+
 export const registerServer = operation({
   id: 'server.register',
   asker: 'person',
@@ -47,13 +56,19 @@ export const registerServer = operation({
     title: z.string().min(1).max(200),
     transport: jsonObject,
     personRights: z.enum(['upstream', 'mirrored']).default('mirrored'),
-    timeoutMilliseconds: z.int().positive().max(600_000).optional(),
-    outputLimitBytes: z
-      .int()
-      .positive()
-      .max(64 * 1024 * 1024)
-      .optional(),
+    ...bounds,
   }),
+  output: server,
+})
+
+export const changeServer = operation({
+  id: 'server.change',
+  asker: 'person',
+  method: 'POST',
+  path: '/servers/{id}/change',
+  summary:
+    'Change how a server is reached and confined; nothing of it is offered before another review.',
+  input: id.extend({ transport: jsonObject, ...bounds }),
   output: server,
 })
 

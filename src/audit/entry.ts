@@ -288,6 +288,7 @@ export const entrySchema = z.discriminatedUnion('kind', [
   }),
   kind('policy_mode_set', { mode: z.enum(['dual', 'single_operator']) }),
   kind('server_registered', { server: subject, name: z.string().max(128), transport: sealed }),
+  kind('server_changed', { server: subject, transport: sealed }),
   kind('server_reviewed', {
     server: subject,
     revision: z.int(),

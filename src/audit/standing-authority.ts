@@ -68,6 +68,7 @@ export class StandingAuthority {
         return
       case 'server_quarantined':
       case 'server_withdrawn':
+      case 'server_changed':
         this.#stopped.set(entry.server, index)
         return
       case 'server_reviewed':

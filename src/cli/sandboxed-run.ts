@@ -21,7 +21,7 @@ import type { Exit } from '../sandbox/report.ts'
 import { sandboxed, type SandboxSpec } from '../sandbox/sandboxed.ts'
 import { homeFolder } from './context.ts'
 import { EXIT, examples, Refused } from './terminal.ts'
-import { listOf, secondsOf, UsageError, wholeNumber } from './usage.ts'
+import { hostOf, listOf, secondsOf, UsageError, wholeNumber } from './usage.ts'
 
 interface RunOptions {
   readonly folder: string
@@ -195,11 +195,9 @@ function environmentOf(options: RunOptions, bridged: boolean): Record<string, st
   return environment
 }
 
-/** `host` or `host:port`. */
 function destinationOf(text: string): Destination {
-  const [, host, port] = /^(.+?)(?::(\d+))?$/.exec(text) ?? []
-  if (host === undefined) throw new UsageError(`expected a host, got \`${text}\``)
-  return { host, ...(port !== undefined && { ports: [Number(port)] }) }
+  const { host, port } = hostOf(text)
+  return { host, ...(port !== undefined && { ports: [port] }) }
 }
 
 function doorOf({ door }: RunOptions): string {

@@ -7,7 +7,7 @@ import type { Input, Output } from '../api/operations.ts'
 import { act, type Options } from './act.ts'
 import { contextOf } from './context.ts'
 import { examples, facts, finish, table } from './terminal.ts'
-import { jsonIn, jsonOf, listOf, oneOf, UsageError } from './usage.ts'
+import { hostOf, jsonIn, jsonOf, listOf, oneOf, UsageError } from './usage.ts'
 
 /** Adds the commands about MCP servers, policies and keys. */
 export function addServerCommands(program: Command): void {
@@ -30,21 +30,17 @@ export function addServerCommands(program: Command): void {
 }
 
 function addRegistrationCommands(server: Command): void {
-  server
-    .command('register <name>')
-    .summary('register a server; nothing of it is offered before a review')
-    .requiredOption('--title <text>', 'what people call it')
-    .option('--command <command>', 'program of a stdio server')
-    .option('--args <json>', 'its arguments, a JSON list', '[]')
-    .option('--read-only <paths>', 'comma-separated folders that it may read')
-    .option('--read-write <paths>', 'comma-separated folders that it may write')
-    .option('--tier <tier>', 'T0 or T1: the sandbox that it must run in, or not at all')
-    .option('--at <url>', 'address of a streamable HTTP server')
-    .option('--credential <name>', 'the upstream credential to send to it')
+  reaching(
+    server
+      .command('register <name>')
+      .summary('register a server; nothing of it is offered before a review')
+      .requiredOption('--title <text>', 'what people call it'),
+  )
     .addHelpText(
       'after',
       examples(
         'behalf server register documents --title Documents --command mcp-server-filesystem --args \'["/srv/documents"]\' --read-only /srv/documents',
+        'behalf server register tickets --title Tickets --command /opt/tickets/server --allow api.tickets.example --inject api.tickets.example=office --limits \'{"memoryBytes":268435456}\'',
         'behalf server register tax-engine --title "Tax engine" --at http://127.0.0.1:9000/mcp',
       ),
     )
@@ -58,6 +54,20 @@ function addRegistrationCommands(server: Command): void {
         }),
         serverText,
       ),
+    )
+  reaching(
+    server
+      .command('change <server>')
+      .summary('change how a server is reached and confined; it has to be reviewed again'),
+  )
+    .addHelpText(
+      'after',
+      examples(
+        'behalf server change documents --command mcp-server-filesystem --args \'["/srv/documents"]\' --read-only /srv/documents --tier T1',
+      ),
+    )
+    .action(
+      act('changeServer', (id, options) => ({ id, transport: transportOf(options) }), serverText),
     )
   server
     .command('list')
@@ -102,6 +112,30 @@ function addRegistrationCommands(server: Command): void {
         () => 'kept',
       ),
     )
+}
+
+/** The options that say how a server is reached, and what it may use and reach itself. */
+function reaching(command: Command): Command {
+  return command
+    .option('--command <command>', 'program of a stdio server')
+    .option('--args <json>', 'its arguments, a JSON list', '[]')
+    .option('--read-only <paths>', 'comma-separated folders that it may read')
+    .option('--read-write <paths>', 'comma-separated folders that it may write')
+    .option('--tier <tier>', 'T0 or T1: the sandbox that it must run in, or not at all')
+    .option(
+      '--limits <json>',
+      'what it may use, a JSON object: memoryBytes, processes, cpuSeconds …',
+    )
+    .option(
+      '--allow <hosts>',
+      'comma-separated hosts that it may reach: api.example.com, 10.0.0.7:5432',
+    )
+    .option(
+      '--inject <host=credential>',
+      'comma-separated hosts of --allow to which a sealed credential is added on the way',
+    )
+    .option('--at <url>', 'address of a streamable HTTP server')
+    .option('--credential <name>', 'the upstream credential to send to it')
 }
 
 function addReviewCommands(server: Command): void {
@@ -183,10 +217,13 @@ function draftOf({ definitions }: Output<'observeServer'>): Review {
 type Transport = Input<'registerServer'>['transport']
 
 function transportOf(options: Options): Transport {
-  const { at, command, credential, readOnly, readWrite, tier } = options
+  const { at, command, credential, readOnly, readWrite, tier, limits } = options
   if ((at === undefined) === (command === undefined))
     throw new UsageError('expected either --command, for a stdio server, or --at, for an HTTP one')
+  const egress = egressOf(options)
   if (at !== undefined) {
+    if (egress.length > 0 || limits !== undefined)
+      throw new UsageError('expected --limits, --allow and --inject with --command only')
     return { type: 'http', url: at, ...(credential !== undefined && { credential }) }
   }
   return {
@@ -196,7 +233,34 @@ function transportOf(options: Options): Transport {
     ...(readOnly !== undefined && { readOnly: listOf(readOnly) }),
     ...(readWrite !== undefined && { readWrite: listOf(readWrite) }),
     ...(tier !== undefined && { tier: oneOf(['T0', 'T1'], tier, '--tier') }),
+    ...(limits !== undefined && {
+      limits: jsonOf(limits, z.record(z.string(), z.number()), '--limits'),
+    }),
+    ...(egress.length > 0 && { egress }),
   }
+}
+
+/** The hosts of `--allow`, each with the credential that `--inject` names for it. */
+function egressOf({ allow, inject }: Options): z.core.util.JSONType[] {
+  const credentials = new Map(
+    listOf(inject ?? '').map((pair) => {
+      const [host = '', credential = '', ...rest] = pair.split('=')
+      if (credential === '' || rest.length > 0)
+        throw new UsageError(`expected --inject host=credential, got \`${pair}\``)
+      return [host, credential] as const
+    }),
+  )
+  const hosts = listOf(allow ?? '').map(hostOf)
+  const missing = [...credentials.keys()].find((host) => hosts.every((each) => each.host !== host))
+  if (missing !== undefined) throw new UsageError(`expected \`${missing}\` in --allow too`)
+  return hosts.map(({ host, port }) => {
+    const credential = credentials.get(host)
+    return {
+      host,
+      ...(port !== undefined && { ports: [port] }),
+      ...(credential !== undefined && { inject: { credential } }),
+    }
+  })
 }
 
 type Review = Pick<Input<'reviewServer'>, 'tools' | 'digests'>

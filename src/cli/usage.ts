@@ -39,6 +39,13 @@ export function listOf(text: string): string[] {
     .filter((part) => part !== '')
 }
 
+/** `host` or `host:port`. */
+export function hostOf(text: string): { readonly host: string; readonly port?: number } {
+  const [, host, port] = /^(.+?)(?::(\d+))?$/.exec(text) ?? []
+  if (host === undefined) throw new UsageError(`expected a host, got \`${text}\``)
+  return { host, ...(port !== undefined && { port: Number(port) }) }
+}
+
 /** The text of a file that `what` names. */
 export function textIn(file: string, what: string): string {
   return reading(file, what, () => readFileSync(file, 'utf8'))

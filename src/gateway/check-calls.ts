@@ -180,6 +180,7 @@ class World {
       }
       case 'server_quarantined':
       case 'server_withdrawn':
+      case 'server_changed':
         return void this.#servers.set(entry.server, { state: 'quarantined', definitions: NONE })
       case 'call_intended':
         return void this.#calls.add(entry.call)

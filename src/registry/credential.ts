@@ -71,6 +71,15 @@ export async function setCredential(
   })
 }
 
+/** Forgets every credential of a server: where they would be sent is no longer what it was. */
+export async function forgetCredentials(tx: Tx, server: ServerId): Promise<void> {
+  await tx
+    .withTables<RegistryTables>()
+    .deleteFrom('upstream_credential')
+    .where('server', '=', server)
+    .execute()
+}
+
 /** The credential, or undefined if there is none of that name. Only `upstream/` calls this. */
 export async function openCredential(
   tx: Tx,

@@ -1,8 +1,9 @@
-/** How servers come and go: `registerServer`, `withdrawServer`. Nothing is offered before a review. */
+/** How servers come, change and go: `registerServer`, `changeServer`, `withdrawServer`. Nothing is offered before a review. */
 
 import * as z from 'zod'
 import { append } from '../audit/append.ts'
 import type { Vault } from '../audit/vault.ts'
+import { digestOfJson } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { newId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
@@ -11,7 +12,9 @@ import { isCanonical } from '../mcp/canonical.ts'
 import { displayName, isSlug } from '../people/person.ts'
 import { personActor, type Session } from '../people/session.ts'
 import type { Store } from '../store/store.ts'
-import { insertServer, lockServer, updateState } from './server-store.ts'
+import { confinementFault } from './confinement.ts'
+import { forgetCredentials } from './credential.ts'
+import { insertServer, lockServer, replaceRegistration, updateState } from './server-store.ts'
 import { transportSchema, type Registration, type Transport } from './server.ts'
 
 /** A server to register. */
@@ -54,30 +57,18 @@ export async function registerServer(
   if (!isSlug(request.name)) return refuse({ reason: 'bad_name' })
   const title = displayName.safeParse(request.title)
   if (!title.success) return refuse({ reason: 'bad_title' })
-  const transport = transportSchema.safeParse(request.transport)
-  if (!transport.success) {
-    return refuse({
-      reason: 'bad_transport',
-      message: z.prettifyError(transport.error).slice(0, 500),
-    })
-  }
-  const fault = transportFault(transport.data, env.issuer)
-  if (fault !== undefined) return refuse({ reason: 'bad_transport', message: fault })
-  const bounds = limits.safeParse({
-    timeoutMilliseconds: request.timeoutMilliseconds,
-    outputLimitBytes: request.outputLimitBytes,
-  })
-  if (!bounds.success) return refuse({ reason: 'bad_limit' })
-
+  const parsed = reachedBy(request, env.issuer)
+  if (!parsed.ok) return parsed
+  const { transport, bounds } = parsed.value
   const server: Registration = {
     id: newId('srv', env),
     name: request.name,
     title: title.data,
     state: 'registered',
-    transport: transport.data,
+    transport,
     revision: 0,
     personRights: request.personRights ?? 'mirrored',
-    ...bounds.data,
+    ...bounds,
   }
   const time = env.clock.nowMilliseconds()
   return await env.store.transaction(async (tx) => {
@@ -103,6 +94,64 @@ export async function registerServer(
   })
 }
 
+/** How a server is to be reached from now on. */
+export interface ChangeRequest extends Pick<
+  RegisterRequest,
+  'transport' | 'timeoutMilliseconds' | 'outputLimitBytes'
+> {
+  /** Name or identifier. */
+  readonly server: string
+}
+
+/** Why a server was not changed. */
+export interface ChangeRefusal {
+  readonly reason: 'unknown_server' | 'withdrawn' | 'bad_transport' | 'bad_limit'
+  readonly message?: string
+}
+
+/**
+ * Changes how a server is reached, what it may use and where it may connect to. What was observed and reviewed
+ * was another thing: nothing is offered before it is observed and reviewed again. Its credentials are kept
+ * only where nothing but limits, tier and bounds changes, for nobody is to lead a secret elsewhere.
+ */
+export async function changeServer(
+  request: ChangeRequest,
+  session: Session,
+  env: Env & { readonly issuer: string },
+): Promise<Result<Registration, ChangeRefusal>> {
+  const parsed = reachedBy(request, env.issuer)
+  if (!parsed.ok) return parsed
+  const { transport, bounds } = parsed.value
+  return await env.store.transaction(async (tx) => {
+    const before = await lockServer(tx, request.server)
+    if (before === undefined) return refuse({ reason: 'unknown_server' })
+    if (before.state === 'withdrawn') return refuse({ reason: 'withdrawn' })
+    const { reason: _was, ...kept } = before
+    const server: Registration = { ...kept, state: 'registered', transport, ...bounds }
+    await replaceRegistration(tx, server)
+    if (!leadsAsBefore(before.transport, transport)) await forgetCredentials(tx, server.id)
+    const { id } = server
+    const sealed = await env.vault.seal(tx, transport, { subject: id })
+    const time = env.clock.nowMilliseconds()
+    const by = personActor(session)
+    await append(tx, [
+      { v: 1, kind: 'server_changed', time, by, touches: [id], server: id, transport: sealed },
+    ])
+    return ok(server)
+  })
+}
+
+/** Whether a secret that is shown, or added on the way, reaches the same place by way of the same program. */
+function leadsAsBefore(before: Transport, now: Transport): boolean {
+  return digestOfJson(wayOf(before)) === digestOfJson(wayOf(now))
+}
+
+function wayOf(transport: Transport): Transport {
+  if (transport.type === 'http') return transport
+  const { limits: _limits, tier: _tier, ...way } = transport
+  return way
+}
+
 /** Withdraws a server for good: its name is not given again. */
 export async function withdrawServer(
   nameOrId: string,
@@ -122,9 +171,33 @@ export async function withdrawServer(
   })
 }
 
+function reachedBy(
+  request: Pick<RegisterRequest, 'transport' | 'timeoutMilliseconds' | 'outputLimitBytes'>,
+  issuer: string,
+): Result<
+  { readonly transport: Transport; readonly bounds: z.infer<typeof limits> },
+  { readonly reason: 'bad_transport' | 'bad_limit'; readonly message?: string }
+> {
+  const transport = transportSchema.safeParse(request.transport)
+  if (!transport.success) {
+    return refuse({
+      reason: 'bad_transport',
+      message: z.prettifyError(transport.error).slice(0, 500),
+    })
+  }
+  const fault = transportFault(transport.data, issuer)
+  if (fault !== undefined) return refuse({ reason: 'bad_transport', message: fault })
+  const bounds = limits.safeParse({
+    timeoutMilliseconds: request.timeoutMilliseconds,
+    outputLimitBytes: request.outputLimitBytes,
+  })
+  if (!bounds.success) return refuse({ reason: 'bad_limit' })
+  return ok({ transport: transport.data, bounds: bounds.data })
+}
+
 /** What is wrong with a transport that has the right shape. */
 function transportFault(transport: Transport, issuer: string): string | undefined {
-  if (transport.type === 'stdio') return undefined
+  if (transport.type === 'stdio') return confinementFault(transport, issuer)
   if (!isCanonical('url', transport.url)) return 'expected `url` to be a URL in normal form'
   const url = new URL(transport.url)
   const local = ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname)

@@ -8,7 +8,7 @@ import { must, type Result } from '../base/result.ts'
 import type { Listing } from './definition.ts'
 import { openCredential, setCredential } from './credential.ts'
 import { observeListing } from './observe.ts'
-import { registerServer, withdrawServer } from './register.ts'
+import { changeServer, registerServer, withdrawServer } from './register.ts'
 import { reviewServer, type ReviewRequest } from './review.ts'
 import { findServer, listServers, loadServer, reviewedServers } from './server-store.ts'
 import { definitionKey, resourceDefinition, type ReviewedTool, type Server } from './server.ts'
@@ -113,6 +113,31 @@ test('registering: what is refused', async (t) => {
     [{ ...good, transport: { ...stdio, shell: true } }, 'bad_transport'],
     [{ ...good, transport: { ...stdio, env: { 'A=B': 'c' } } }, 'bad_transport'],
     [{ ...good, transport: { ...stdio, env: { A: 'x\0y' } } }, 'bad_transport'],
+    ...[
+      { limits: { memoryBytes: 1 } },
+      { limits: { processes: 0 } },
+      { limits: { wallMilliseconds: 1 } },
+      { limits: { toString: 1 } },
+      { egress: [] },
+      { egress: [{ host: '*' }] },
+      { egress: [{ host: 'Example.com' }] },
+      { egress: [{ host: 'https://example.com' }] },
+      { egress: [{ host: '0x7f.1' }] },
+      { egress: [{ host: 'example.com', ports: [0] }] },
+      { egress: [{ host: 'example.com', ports: [] }] },
+      { egress: [{ host: 'example.com', addresses: ['10.0.0.0/8'] }] },
+      { egress: [{ host: 'example.com', method: 'GET' }] },
+      { egress: [{ host: 'example.com', inject: { credential: 'Not a name' } }] },
+      { egress: [{ host: 'example.com', inject: { credential: 'key', header: 'Host' } }] },
+      { egress: [{ host: 'example.com', inject: { credential: 'key', header: 'a\r\nb' } }] },
+      { egress: [{ host: 'example.com', inject: { value: 'in clear' } }] },
+      { egress: [{ host: '*.example.com', inject: { credential: 'key' } }] },
+      { egress: [{ host: 'example.com' }], tier: 'T0' },
+      { egress: [{ host: '127.0.0.1', ports: [80, 8787] }] },
+    ].map((more): [unknown, string] => [
+      { ...good, transport: { ...stdio, ...more } },
+      'bad_transport',
+    ]),
     [{ ...good, transport: { type: 'ftp' } }, 'bad_transport'],
     [{ ...good, transport: null }, 'bad_transport'],
     [http('http://example.com/mcp'), 'bad_transport'],
@@ -495,4 +520,117 @@ test('two reviews at once: one of them sees the other', async (t) => {
   )
   assert.equal((await load(env))?.revision, 4)
   await checkLog(env.store)
+})
+
+const confined = {
+  type: 'stdio',
+  command: 'true',
+  args: [],
+  limits: { memoryBytes: 268_435_456, processes: 32 },
+  egress: [{ host: 'api.example.com', inject: { credential: 'office' } }, { host: '10.0.0.7' }],
+} as const
+
+test('limits and egress are registered, and pinned by the review', async (t) => {
+  const env = await openTestRegistry(t)
+  const request = { name: 'documents', title: 'Documents', transport: confined }
+  must(await registerServer(request, testReviewer, env))
+  const observed = must(await observeListing('documents', listing, env))
+  const digests = Object.fromEntries(
+    observed.definitions.map((each) => [definitionKey(each.kind, each.name), each.digest]),
+  )
+  const accepted = { server: 'documents', tools: [readTool], digests }
+  const server = must(await reviewServer(accepted, testReviewer, env))
+  assert.deepEqual(server.transport, confined)
+  // Somebody with the database widens what was reviewed.
+  for (const wider of [
+    { ...confined, limits: { ...confined.limits, processes: 33 } },
+    { ...confined, egress: [...confined.egress, { host: 'evil.example' }] },
+    { ...confined, tier: 'T0' },
+  ]) {
+    await sql`update server set transport = ${JSON.stringify(wider)}::jsonb`.execute(env.store.db)
+    const found = await load(env)
+    assert.equal(found?.state, 'quarantined')
+    assert.equal(found.tools.size, 0)
+  }
+  await sql`update server set transport = ${JSON.stringify(confined)}::jsonb`.execute(env.store.db)
+  assert.equal((await load(env))?.state, 'reviewed')
+})
+
+test('a server that is changed has to be observed and reviewed again', async (t) => {
+  const { env, server } = await documents(t)
+  const accept = async (): Promise<Result<Server>> => {
+    const digests = Object.fromEntries(
+      must(await observeListing('documents', listing, env)).definitions.map((each) => [
+        definitionKey(each.kind, each.name),
+        each.digest,
+      ]),
+    )
+    return await reviewServer(
+      { server: 'documents', tools: [readTool], digests },
+      testReviewer,
+      env,
+    )
+  }
+  const digests = Object.fromEntries(
+    [...server.definitions.values()].map((each) => [
+      definitionKey(each.kind, each.name),
+      each.digest,
+    ]),
+  )
+  const transport = { ...server.transport, limits: { processes: 32 } }
+  const changed = must(await changeServer({ server: 'documents', transport }, testReviewer, env))
+  assert.equal(changed.state, 'registered')
+  assert.deepEqual((await load(env))?.transport, transport)
+  assert.equal((await load(env))?.tools.size, 0)
+  assert.deepEqual(await env.store.snapshot((tx) => reviewedServers(tx, env)), [])
+  // What the program as it was had offered is not what is accepted of it as it is.
+  const stale = { server: 'documents', tools: [readTool], digests }
+  assert.equal(reasonOf(await reviewServer(stale, testReviewer, env)), 'not_observed')
+  const again = must(await accept())
+  assert.equal(again.state, 'reviewed')
+  assert.equal(again.revision, 2)
+  const kinds = (await entries(env)).map(({ kind }) => kind)
+  assert.deepEqual(kinds.slice(2), ['server_changed', 'server_reviewed'])
+  await checkLog(env.store)
+
+  // Back to what was reviewed first is a change too.
+  const { transport: first } = server
+  must(await changeServer({ server: 'documents', transport: first }, testReviewer, env))
+  assert.equal((await load(env))?.state, 'registered')
+  const refused: [string, unknown, string][] = [
+    ['nowhere', first, 'unknown_server'],
+    ['documents', { ...first, limits: { processes: 0 } }, 'bad_transport'],
+    ['documents', { type: 'ftp' }, 'bad_transport'],
+  ]
+  for (const [name, to, reason] of refused) {
+    const got = await changeServer({ server: name, transport: to }, testReviewer, env)
+    assert.equal(reasonOf(got), reason)
+  }
+  must(await withdrawServer('documents', testReviewer, env))
+  const gone = await changeServer({ server: 'documents', transport: first }, testReviewer, env)
+  assert.equal(reasonOf(gone), 'withdrawn')
+})
+
+test('a change keeps a credential only where it leads nowhere else', async (t) => {
+  const env = await openTestRegistry(t)
+  const web = { type: 'http', url: 'https://api.example.com/mcp', credential: 'office' }
+  const cases: [string, object, object, boolean][] = [
+    ['limits', confined, { ...confined, limits: { processes: 8 } }, true],
+    ['the tier', confined, { ...confined, tier: 'T1' }, true],
+    ['another program', confined, { ...confined, command: 'false' }, false],
+    ['another host', confined, { ...confined, egress: [{ host: 'evil.example' }] }, false],
+    ['another address', web, { ...web, url: 'https://evil.example/mcp' }, false],
+    ['another transport', web, confined, false],
+  ]
+  for (const [i, [what, before, after, kept]] of cases.entries()) {
+    const name = `server-${i}`
+    const { id } = must(
+      await registerServer({ name, title: name, transport: before }, testReviewer, env),
+    )
+    const credential = { server: name, name: 'office', value: 'sk-0123456789' }
+    must(await setCredential(credential, testReviewer, env))
+    must(await changeServer({ server: name, transport: after }, testReviewer, env))
+    const left = await env.store.snapshot((tx) => openCredential(tx, id, 'office', env))
+    assert.equal(left, kept ? 'sk-0123456789' : undefined, what)
+  }
 })

@@ -91,6 +91,23 @@ export async function updateState(
     .execute()
 }
 
+/** Keeps how a server is reached now, and forgets what was observed of it as it was. */
+export async function replaceRegistration(tx: Tx, server: Registration): Promise<void> {
+  const db = tx.withTables<RegistryTables>()
+  await db
+    .updateTable('server')
+    .set({
+      state: server.state,
+      reason: null,
+      transport: JSON.stringify(server.transport) as unknown as ServerTable['transport'],
+      timeout_ms: server.timeoutMilliseconds,
+      output_limit_bytes: server.outputLimitBytes,
+    })
+    .where('id', '=', server.id)
+    .execute()
+  await db.deleteFrom('server_observation').where('server', '=', server.id).execute()
+}
+
 /** Keeps what a server offered, instead of what it offered before. */
 export async function putObservation(
   tx: Tx,

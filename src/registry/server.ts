@@ -11,6 +11,7 @@ import type { JsonObject } from '../base/canonical-json.ts'
 import { idSchema, type Id } from '../base/id.ts'
 import { isSinkPath, type Sink } from '../mcp/canonical.ts'
 import { matchesTemplate } from '../mcp/uri-template.ts'
+import { egressSchema, limitsSchema } from './confinement.ts'
 
 /** A server in our records; authority names it by this, never by a name that could be given again. */
 export type ServerId = Id<'srv'>
@@ -55,6 +56,10 @@ export const transportSchema = z.discriminatedUnion('type', [
     readWrite: z.array(line).max(50).exactOptional(),
     /** Where it must run: elsewhere it is not started at all. Without a demand, the best that there is. */
     tier: z.enum(['T0', 'T1']).exactOptional(),
+    /** What it may use, where that differs from the sandbox's defaults. */
+    limits: limitsSchema.exactOptional(),
+    /** Where it may connect to; nowhere without it. */
+    egress: egressSchema.exactOptional(),
   }),
   z.strictObject({
     type: z.literal('http'),

@@ -29,11 +29,10 @@ import { EchoFilter } from './echo-filter.ts'
 import {
   destinationsOf,
   reached,
-  systemResolve,
   type Destination,
   type EgressRefusal,
   type Reached,
-  type Resolve,
+  type Way,
 } from './egress.ts'
 import type { Denied, Usage } from './report.ts'
 import type { Traffic } from './supervise.ts'
@@ -70,26 +69,26 @@ const HOP_BY_HOP = new Set([
 /** A proxy for one program: its door, and what went through it. */
 export function egressProxy(
   rules: readonly Destination[],
-  env: { readonly resolve?: Resolve },
+  way: Way,
 ): Result<EgressProxy, EgressRefusal> {
   const checked = destinationsOf(rules)
-  return checked.ok ? ok(new EgressProxy(checked.value, env.resolve ?? systemResolve)) : checked
+  return checked.ok ? ok(new EgressProxy(checked.value, way)) : checked
 }
 
 /** @see egressProxy */
 export class EgressProxy implements Traffic {
   readonly door: Door
   readonly #rules: readonly Destination[]
-  readonly #resolve: Resolve
+  readonly #way: Way
   readonly #server: Server
   readonly #outside = new Set<Socket>()
   readonly #denied = new Map<string, number>()
   #closedSent = 0
   #closedReceived = 0
 
-  constructor(rules: readonly Destination[], resolve: Resolve) {
+  constructor(rules: readonly Destination[], way: Way) {
     this.#rules = rules
-    this.#resolve = resolve
+    this.#way = way
     this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES })
     this.#server.on('request', (request, response) => void this.#forward(request, response))
     this.#server.on('connect', (request, socket, head) => void this.#tunnel(request, socket, head))
@@ -174,7 +173,7 @@ export class EgressProxy implements Traffic {
   }
 
   async #check(attempt: { host: string; port: number }): Promise<Reached | undefined> {
-    const checked = await reached(attempt, this.#rules, this.#resolve)
+    const checked = await reached(attempt, this.#rules, this.#way)
     if (checked.ok) return checked.value
     this.#deny(`${attempt.host}:${attempt.port}`, checked.error.reason)
     return undefined

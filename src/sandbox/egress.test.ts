@@ -75,6 +75,10 @@ test('egress: rules that could not be meant are refused', () => {
   for (const rule of accepted) assert.equal(destinationsOf([rule]).ok, true, rule.host)
 })
 
+function forbidden(address: string): string | undefined {
+  return address === '127.0.0.1' ? 'ours' : undefined
+}
+
 test('egress: a name is looked up only when it is on the list, and its answers are all judged', async () => {
   const asked: string[] = []
   const answers: Record<string, string[]> = {
@@ -82,6 +86,8 @@ test('egress: a name is looked up only when it is on the list, and its answers a
     'a.example.org': ['93.184.216.35', '2606:4700::1111'],
     'mixed.example.com': ['93.184.216.34', '127.0.0.1'],
     'inner.example.com': ['10.0.0.7'],
+    // One bad address spoils the good one before it.
+    'ours.example.com': ['93.184.216.34', '127.0.0.1'],
   }
   const resolve = async (host: string): Promise<string[]> => {
     asked.push(host)
@@ -94,6 +100,7 @@ test('egress: a name is looked up only when it is on the list, and its answers a
     { host: 'inner.example.com', addresses: ['10.0.0.7'] },
     { host: 'gone.example.com' },
     { host: '10.9.9.9', ports: [80] },
+    { host: 'ours.example.com', addresses: ['127.0.0.1'] },
   ]
   const cases: [string, number, string][] = [
     ['example.com', 443, '93.184.216.34'],
@@ -109,9 +116,10 @@ test('egress: a name is looked up only when it is on the list, and its answers a
     ['gone.example.com', 443, 'no address'],
     ['10.9.9.9', 80, '10.9.9.9'],
     ['10.9.9.8', 80, 'not on the list'],
+    ['ours.example.com', 443, 'ours'],
   ]
   for (const [host, port, want] of cases) {
-    const got = await reached({ host, port }, rules, resolve)
+    const got = await reached({ host, port }, rules, { resolve, forbidden })
     assert.equal(got.ok ? got.value.address : got.error.reason, want, host)
   }
   assert.ok(!asked.includes('evil.test'))

@@ -47,8 +47,15 @@ export interface Reached {
 /** The addresses of a name. */
 export type Resolve = (host: string) => Promise<readonly string[]>
 
-/** The system's resolver. */
-export const systemResolve: Resolve = async (host) => {
+/** How names are looked up, and where no rule may lead, whatever it says. */
+export interface Way {
+  /** The system's resolver by default. */
+  readonly resolve?: Resolve
+  /** Why an address may not be reached at a port; undefined if nothing speaks against it. */
+  readonly forbidden?: (address: string, port: number) => string | undefined
+}
+
+const systemResolve: Resolve = async (host) => {
   const found = await lookup(host, { all: true, verbatim: true })
   return found.map(({ address }) => address)
 }
@@ -112,7 +119,7 @@ export function destinationsOf(
 export async function reached(
   attempt: { readonly host: string; readonly port: number },
   rules: readonly Destination[],
-  resolve: Resolve,
+  { resolve = systemResolve, forbidden }: Way,
 ): Promise<Result<Reached, { reason: string }>> {
   const host = attempt.host.toLowerCase()
   // Before any name is looked up: a lookup is a message too.
@@ -125,7 +132,9 @@ export async function reached(
   const odd = addresses.find(
     (each) => isIP(each) === 0 || !(isPublic(each) || named.includes(each)),
   )
-  return odd === undefined ? ok({ address: first, rule }) : refuse({ reason: 'no public address' })
+  if (odd !== undefined) return refuse({ reason: 'no public address' })
+  const why = addresses.map((each) => forbidden?.(each, attempt.port)).find((each) => each)
+  return why === undefined ? ok({ address: first, rule }) : refuse({ reason: why })
 }
 
 function allows(rule: Destination, host: string, port: number): boolean {

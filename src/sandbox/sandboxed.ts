@@ -18,7 +18,7 @@ import { ok, refuse, type Result } from '../base/result.ts'
 import { jailed } from './bubblewrap.ts'
 import type { Door } from './doors.ts'
 import { egressProxy, PROXY_ENVIRONMENT } from './egress-proxy.ts'
-import type { Destination, EgressRefusal, Resolve } from './egress.ts'
+import type { Destination, EgressRefusal, Way } from './egress.ts'
 import { checkedEnvironment, type EnvironmentRefusal } from './environment.ts'
 import { limitsOf, type Bounds, type LimitRefusal, type Limits } from './limits.ts'
 import { mountsOf, type MountRefusal } from './mounts.ts'
@@ -53,7 +53,7 @@ export interface SandboxSpec {
 }
 
 /** What the sandbox needs to know of the machine. */
-export interface SandboxEnv {
+export interface SandboxEnv extends Way {
   readonly clock: Clock
   /** Our own Node binary (`process.execPath`): what runs JavaScript. */
   readonly nodePath: string
@@ -61,8 +61,6 @@ export interface SandboxEnv {
   readonly bubblewrapPath?: string
   /** Paths that no mount may contain or lie in: keys, database, sockets. */
   readonly protectedPaths?: readonly string[]
-  /** How names of egress destinations are looked up; the system's resolver by default. */
-  readonly resolve?: Resolve
 }
 
 /** A running program. */

@@ -141,16 +141,26 @@ function guardedLookup(url: URL, own: Own): LookupFunction {
 }
 
 function refusedAddress(address: string, url: URL, own: Own): string | undefined {
-  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+  const port = Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port)
+  const forbidden = forbiddenAddress(address, port, own)
+  if (forbidden !== undefined) return forbidden
+  const plain = url.protocol === 'http:' && !LOOPBACK.check(address, familyOf(address))
+  return plain ? 'expected https off loopback' : undefined
+}
+
+/** Why nobody of ours, nor what we start, may connect to an address at a port. */
+export function forbiddenAddress(address: string, port: number, own: Own): string | undefined {
+  const family = familyOf(address)
   if (NEVER.check(address, family))
     return 'expected no link-local, multicast or unspecified address'
-  const loopback = LOOPBACK.check(address, family)
-  if (url.protocol === 'http:' && !loopback) return 'expected https off loopback'
-  const port = Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port)
-  if (ownPorts(own).has(port) && (loopback || isOurs(address))) {
+  if (ownPorts(own).has(port) && (LOOPBACK.check(address, family) || isOurs(address))) {
     return 'our own origin can never be an upstream'
   }
   return undefined
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 6 ? 'ipv6' : 'ipv4'
 }
 
 function ownPorts(own: Own): ReadonlySet<number> {

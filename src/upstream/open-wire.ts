@@ -3,8 +3,9 @@
 import type { Diagnostics } from '../base/diagnostics.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import type { SandboxEnv } from '../sandbox/sandboxed.ts'
+import { destinationsFor } from './egress.ts'
 import { shown, type FindCredential } from './credential.ts'
-import { refusedUrl, type Own } from './guarded-request.ts'
+import { forbiddenAddress, refusedUrl, type Own } from './guarded-request.ts'
 import { HttpWire } from './http.ts'
 import type { HttpTransport, StdioTransport, UpstreamServer } from './server.ts'
 import { startStdio } from './stdio.ts'
@@ -54,19 +55,23 @@ async function start(
     ...(transport.tier !== undefined && { tier: transport.tier }),
     label: server.id,
   }
+  const way = await destinationsFor(server, transport, env)
+  if (!way.ok) return way
+  const { egress, needles } = way.value
   const started = await startStdio(
     {
-      program: { command, args, readOnly, readWrite, environment, ...place },
+      program: { command, args, readOnly, readWrite, environment, ...place, ...egress },
+      limits: transport.limits ?? {},
       maxLineBytes: server.outputLimitBytes,
       client: env.client,
       events: eventsOf(server, env),
     },
-    env,
+    { ...env, forbidden: (address, port) => forbiddenAddress(address, port, env.own) },
   )
   if (!started.ok) return notConnected(`${started.error.reason}: ${started.error.message}`)
   const { tier, fellBack } = started.value.sandbox
   env.diagnostics.info('upstream.started', { server: server.id, tier, fellBack })
-  return ok({ wire: started.value, needles: [] })
+  return ok({ wire: started.value, needles })
 }
 
 async function reach(

@@ -33,6 +33,8 @@ import {
 /** How a program is started and bounded. */
 export interface StdioOptions {
   readonly program: Omit<SandboxSpec, 'limits'>
+  /** What differs from the sandbox's defaults. */
+  readonly limits: SandboxSpec['limits']
   readonly maxLineBytes: number
   readonly client: ClientInfo
   readonly events: WireEvents
@@ -50,7 +52,7 @@ export async function startStdio(
   options: StdioOptions,
   env: SandboxEnv,
 ): Promise<Result<StdioWire, SandboxRefusal>> {
-  const spec = { ...options.program, limits: { heapMegabytes: HEAP_MEGABYTES } }
+  const spec = { ...options.program, limits: { heapMegabytes: HEAP_MEGABYTES, ...options.limits } }
   const program = await sandboxed(spec, env)
   return program.ok ? ok(new StdioWire(program.value, options, env.clock)) : program
 }

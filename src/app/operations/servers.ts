@@ -1,10 +1,10 @@
 /** MCP servers: the operations of `api/servers.ts`. */
 
-import type { Output } from '../../api/operations.ts'
+import type { Input, Output } from '../../api/operations.ts'
 import { ok, refuse } from '../../base/result.ts'
 import { setCredential } from '../../registry/credential.ts'
 import { observeListing } from '../../registry/observe.ts'
-import { registerServer, withdrawServer } from '../../registry/register.ts'
+import { changeServer, registerServer, withdrawServer } from '../../registry/register.ts'
 import { reviewServer } from '../../registry/review.ts'
 import { listServers, loadServer } from '../../registry/server-store.ts'
 import type { Registration, Server } from '../../registry/server.ts'
@@ -15,6 +15,7 @@ import { done } from './shared.ts'
 export const serverHandlers: Pick<
   Handlers,
   | 'registerServer'
+  | 'changeServer'
   | 'listServers'
   | 'observeServer'
   | 'reviewServer'
@@ -25,15 +26,19 @@ export const serverHandlers: Pick<
     run: async (input, session, env) => {
       const { timeoutMilliseconds, outputLimitBytes, ...rest } = input
       const registered = await registerServer(
-        {
-          ...rest,
-          ...(timeoutMilliseconds !== undefined && { timeoutMilliseconds }),
-          ...(outputLimitBytes !== undefined && { outputLimitBytes }),
-        },
+        { ...rest, ...given({ timeoutMilliseconds, outputLimitBytes }) },
         session,
         env,
       )
       return registered.ok ? ok(described(registered.value)) : registered
+    },
+  },
+  changeServer: {
+    run: async ({ id, transport, ...bounds }, session, env) => {
+      const changed = await changeServer({ server: id, transport, ...given(bounds) }, session, env)
+      if (!changed.ok) return changed
+      await env.upstreams.drop(changed.value.id)
+      return ok(described(changed.value))
     },
   },
   listServers: {
@@ -94,6 +99,20 @@ export const serverHandlers: Pick<
       return done(kept)
     },
   },
+}
+
+/** The bounds that were named. */
+function given({
+  timeoutMilliseconds,
+  outputLimitBytes,
+}: Pick<Input<'changeServer'>, 'timeoutMilliseconds' | 'outputLimitBytes'>): {
+  timeoutMilliseconds?: number
+  outputLimitBytes?: number
+} {
+  return {
+    ...(timeoutMilliseconds !== undefined && { timeoutMilliseconds }),
+    ...(outputLimitBytes !== undefined && { outputLimitBytes }),
+  }
 }
 
 function described(
