@@ -30,6 +30,12 @@ export interface ChannelTokenizer {
   reads(text: string): boolean
   /** The tokens of a text, special tokens disabled: none of the structural ones below, whatever it says. */
   encode(text: string): readonly number[]
+  /** The tokens of a directive that was sent as one: no text stands for it. */
+  directive(of: {
+    readonly scope: 'all' | 'mine'
+    readonly key: string
+    readonly value: string
+  }): readonly number[]
   /**
    * What stands before a message: the delimiter, how its author is called, and for whom the author speaks.
    * The names prove nothing.
@@ -78,6 +84,8 @@ export interface PrincipalModel {
   readonly name: string
   /** SHA-256 of the weights, `sha256:` and hex: it stands in the record of each turn. */
   readonly digest: string
+  /** The longest input. A longer one is a fault of the caller. */
+  readonly maxTokens: number
   /** A tokenizer for one conversation. */
   tokenizer(): ChannelTokenizer
   run(tensors: ChannelTensors): Promise<ChannelOutput>
