@@ -18,11 +18,12 @@ import {
   statefulIsAuthorized,
 } from '@cedar-policy/cedar-wasm/nodejs'
 import * as fc from 'fast-check'
+import { digestOf } from '../base/bytes.ts'
 import { compilePolicy } from './compile.ts'
 import { CONSTRUCTORS } from './extension.ts'
 import { evaluate, type Policy, type PolicySet } from './policy-set.ts'
 import { file, type ScopeIndex } from './scope.ts'
-import { toJson } from './oracle.ts'
+import { askOracle, toJson } from './oracle.ts'
 import { policy, type Universe, universe } from './testing.ts'
 
 const RUNS = Number(process.env['BEHALF_DIFFERENTIAL_RUNS'] ?? 1_000)
@@ -45,7 +46,7 @@ function compiledSet(texts: readonly string[]): PolicySet {
     policies.set(one.id, one)
     file(index, json, one)
   }
-  return { name: 'agent', version: 'sha256:', policies, index }
+  return { name: 'agent', version: digestOf(texts.join('\n')), policies, index }
 }
 
 /** What Cedar itself says of a parsed set. */
@@ -96,6 +97,10 @@ test('the compiled evaluator says what Cedar says, errors included', () => {
         for (const one of universes) {
           const ours = weSay(set, one) as { decision: string; errors: string[] }
           assert.deepEqual(ours, cedarSays(one), texts.join('\n'))
+          // The oracle is handed only what the policies can look at, and comes to the same.
+          const oracle = askOracle(set, one.request)
+          assert.equal(oracle.decision, ours.decision, texts.join('\n'))
+          assert.deepEqual(oracle.errors.toSorted(), ours.errors, texts.join('\n'))
           asked++
           if (ours.decision === 'allow') allowed++
           if (ours.errors.length > 0) erred++
