@@ -57,11 +57,17 @@ async function withAlteredRow<T>({ home }: Stage, work: () => Promise<T>): Promi
     const [row] = rows
     if (row === undefined) throw new Error('expected an approval in the log')
     const forged = Buffer.from(row.entry.toString('utf8').replace('approved', 'improved'))
-    await client.query('update log_entry set entry = $1 where index = $2', [forged, row.index])
+    const write = async (entry: Buffer): Promise<void> => {
+      await client.query('update log_entry set entry = $1 where index = $2', [entry, row.index])
+    }
+    // The server's role has no right to it, and the table refuses even its owner, who takes that away first.
+    await client.query('alter table log_entry disable trigger user')
+    await write(forged)
     try {
       return await work()
     } finally {
-      await client.query('update log_entry set entry = $1 where index = $2', [row.entry, row.index])
+      await write(row.entry)
+      await client.query('alter table log_entry enable trigger user')
     }
   } finally {
     await client.end()

@@ -1,19 +1,22 @@
 /** Starts an installation and stops it gracefully. Call `serve`. */
 
 import { join } from 'node:path'
+import { sql } from 'kysely'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import { systemClock } from '../base/clock.ts'
 import { systemRandom } from '../base/random.ts'
 import { openVault } from '../audit/vault.ts'
 import { bootstrap } from '../people/bootstrap.ts'
 import { startEmbeddedPostgres } from '../store/embedded.ts'
-import { openStore } from '../store/open-store.ts'
+import { openStore, type StoreOptions } from '../store/open-store.ts'
+import type { Store } from '../store/store.ts'
 import { compose } from './compose.ts'
 import type { Configuration } from './configuration.ts'
 import { claimHome } from './home.ts'
 import { serveHttp } from './http.ts'
 import { MetricsPage } from './metrics.ts'
 import { allMigrations } from './migrations.ts'
+import { PRIVILEGES } from './privileges.ts'
 import { routes } from './routes.ts'
 
 /** A running server. */
@@ -56,9 +59,12 @@ async function start(
   undo.push(stopHttp)
   const issuer = configuration.issuer ?? `http://127.0.0.1:${http.port}`
 
-  const url = configuration.databaseUrl ?? (await embedded(home, diagnostics, undo))
-  const store = await openStore({ url, migrations: allMigrations, diagnostics })
+  const { databaseUrl } = configuration
+  const database =
+    databaseUrl === undefined ? await embedded(home, diagnostics, undo) : { url: databaseUrl }
+  const store = await openStore({ ...database, migrations: allMigrations, diagnostics })
   undo.push(() => store.close())
+  if (await mayRewrite(store)) diagnostics.warn('store.one_role', { see: 'behalf migrate --help' })
   const composed = await compose({
     configuration,
     store,
@@ -86,13 +92,21 @@ async function start(
   }
 }
 
+/** The embedded database: served by a role that owns nothing. */
 async function embedded(
   home: string,
   diagnostics: Diagnostics,
   undo: (() => Promise<void>)[],
-): Promise<string> {
+): Promise<Pick<StoreOptions, 'url' | 'owner'>> {
   const folder = join(home, 'postgres')
   const postgres = await startEmbeddedPostgres({ folder, clock: systemClock, diagnostics })
   undo.push(() => postgres.stop())
-  return postgres.url
+  return { url: postgres.servingUrl, owner: { url: postgres.url, privileges: PRIVILEGES } }
+}
+
+/** Whether the role that serves could do more than serve. */
+async function mayRewrite({ db }: Store): Promise<boolean> {
+  const { rows } = await sql<{ may: boolean }>`
+    select has_table_privilege('log_entry', 'update') as may`.execute(db)
+  return rows[0]?.may !== false
 }

@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import { Client } from 'pg'
 import { TOUCHED_CHANNEL } from '../store/changes.ts'
 import type { Store } from '../store/store.ts'
+import { tamper } from '../store/testing.ts'
 import { append, appendPrepared, lockHead, prepareEntry } from './append.ts'
 import { checkLog } from './check-log.ts'
 import type { Actor, Entry } from './entry.ts'
@@ -207,6 +208,26 @@ test('lookups know the delegation, the parent and the call that an outcome ends'
   await checkLog(store)
 })
 
+test('an entry is not altered or removed, not even by the owner of the tables', async (t) => {
+  const { store } = await openTestLog(t)
+  await store.transaction((tx) => append(tx, [testEntry('grp_a')]))
+  for (const [statement, did] of [
+    [`update log_entry set entry = 'x'`, 'update'],
+    [`update log_entry set kind = kind where false`, 'update'],
+    [`delete from log_entry`, 'delete'],
+    [`truncate log_entry`, 'truncate'],
+    [
+      `insert into log_entry select * from log_entry on conflict (index) do update set entry = 'x'`,
+      'update',
+    ],
+  ] as const) {
+    await assert.rejects(sql.raw(statement).execute(store.db), {
+      message: `expected no ${did} of log_entry: its rows never change`,
+    })
+  }
+  await checkLog(store)
+})
+
 const damages: [name: string, damage: string, message: RegExp][] = [
   ['an entry', `update log_entry set entry = 'x' where index = 1`, /entry 1 has its hash/],
   [
@@ -230,7 +251,7 @@ for (const [name, damage, message] of damages) {
     const entries = [testEntry('grp_a'), testIntended('c'), testEntry('grp_b', ['policy'])]
     await store.transaction((tx) => append(tx, entries))
     await checkLog(store)
-    await sql.raw(damage).execute(store.db)
+    await tamper(store, 'log_entry', sql.raw(damage))
     await assert.rejects(checkLog(store), message)
   })
 }

@@ -10,6 +10,7 @@ import { silentDiagnostics } from '../base/diagnostics.ts'
 import { must } from '../base/result.ts'
 import type { Store } from '../store/store.ts'
 import { openStore } from '../store/open-store.ts'
+import { tamper } from '../store/testing.ts'
 import { append } from './append.ts'
 import { checkLog } from './check-log.ts'
 import {
@@ -73,14 +74,15 @@ test('an altered row is found and named', async (t) => {
   await turn(log)
   assert.equal(await verdict(log), '300 verified')
   const since = (await latestCheckpoint(log.store.db))?.note
-  await sql`update log_entry set entry = convert_to(replace(convert_from(entry, 'UTF8'), 'grp_', 'grq_'), 'UTF8')
-    where index = 270`.execute(log.store.db)
+  const forge = sql`update log_entry set entry = convert_to(replace(convert_from(entry, 'UTF8'), 'grp_', 'grq_'), 'UTF8')
+    where index = 270`
+  await tamper(log.store, 'log_entry', forge)
   assert.equal(await verdict(log), 'entry_altered 270')
   assert.equal(await verdict(log, since), 'entry_altered 270')
   await assert.rejects(issueReceipt(270, log), {
     message: 'entry 270 is not the one that was signed',
   })
-  await sql`delete from log_entry where index = 259`.execute(log.store.db)
+  await tamper(log.store, 'log_entry', sql`delete from log_entry where index = 259`)
   assert.equal(await verdict(log), 'entry_missing 259')
   await grow(log, 5, 'later')
   assert.equal(await turn(log), 'signed 305')
@@ -94,7 +96,7 @@ test('a tree that is rewritten with its tiles is not signed on', async (t) => {
   const since = (await latestCheckpoint(log.store.db))?.note
   // The operator alters an entry and its hash, and forgets that it was ever signed.
   const forge = sql`update log_entry set entry = 'x', leaf_hash = sha256('\\x0078'::bytea) where index = 3`
-  await forge.execute(log.store.db)
+  await tamper(log.store, 'log_entry', forge)
   await grow(log, 1, 'later')
   assert.equal(await turn(log), 'signed 11')
   assert.equal(await verdict(log, since), 'entry_altered 3')

@@ -68,4 +68,11 @@ export const migrations: readonly Migration[] = [
         where kind in ('signed_in', 'sign_in_code_issued');
     `,
   },
+  {
+    // INVARIANT (append only): the owner of the tables is refused too, unless they say otherwise first.
+    name: 'audit-0003',
+    up: `
+      create trigger log_entry_never_changes before update or delete or truncate on log_entry
+        for each statement execute function refuse_change()`,
+  },
 ]

@@ -35,4 +35,11 @@ export const migrations: readonly Migration[] = [
     name: 'channel-0003',
     up: `alter table segment add column answers jsonb not null default '{}'`,
   },
+  {
+    // INVARIANT (immutable author)
+    name: 'channel-0004',
+    up: `
+      create trigger segment_never_changes before update or delete or truncate on segment
+        for each statement execute function refuse_change()`,
+  },
 ]

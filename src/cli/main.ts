@@ -7,6 +7,7 @@ import { terminalOf } from './context.ts'
 import { addDelegationCommands } from './delegation-commands.ts'
 import { addScopeCommands } from './scope-commands.ts'
 import { addLogCommands } from './log-commands.ts'
+import { addMigrateCommand } from './migrate-command.ts'
 import { addPeopleCommands } from './people-commands.ts'
 import { addPolicyCommands } from './policy-commands.ts'
 import { addRunCommands } from './run-commands.ts'
@@ -27,6 +28,7 @@ const program = new Command('behalf')
   )
 
 addServeCommand(program)
+addMigrateCommand(program)
 addPeopleCommands(program)
 addAgentCommands(program)
 addServerCommands(program)

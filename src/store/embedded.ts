@@ -18,6 +18,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import { askOnce } from './connection.ts'
 import { asOrdinaryUser, findPostgres, type PostgresBinaries } from './embedded-binaries.ts'
+import { makeRole } from './serving-role.ts'
 import {
   isReady,
   makeCluster,
@@ -29,8 +30,10 @@ import {
 
 /** A Postgres of our own. */
 export interface EmbeddedPostgres {
-  /** The connection string, for `openStore`. */
+  /** The connection string of the role that owns everything. */
   readonly url: string
+  /** The connection string of a role that can do what it is granted, and nothing else. */
+  readonly servingUrl: string
   /** Ends it, unless another process still uses it: the last one out turns off the light. */
   stop(): Promise<void>
 }
@@ -51,6 +54,7 @@ interface Cluster extends Env {
 
 const DATABASE = 'behalf'
 const ROLE = 'behalf'
+const SERVING_ROLE = 'behalf_serving'
 /** Milliseconds. Recovery after a crash replays the write-ahead log before the first answer. */
 const START_LIMIT = 120_000
 const STOP_LIMIT = 30_000
@@ -77,10 +81,12 @@ export async function startEmbeddedPostgres(env: Env): Promise<EmbeddedPostgres>
   }
   await bringUp(cluster)
   await makeDatabase(cluster)
+  await ask(cluster, makeRole(SERVING_ROLE))
   const watching = new AbortController()
   const watched = watchOver(cluster, watching.signal)
   return {
     url: urlOf(cluster, DATABASE),
+    servingUrl: urlOf(cluster, DATABASE, SERVING_ROLE),
     stop: async () => {
       watching.abort()
       await watched
@@ -90,8 +96,8 @@ export async function startEmbeddedPostgres(env: Env): Promise<EmbeddedPostgres>
 }
 
 /** libpq's own spelling of a socket: its folder, percent-encoded, where a host would stand. */
-function urlOf(cluster: Cluster, database: string): string {
-  return `postgresql://${ROLE}@${encodeURIComponent(cluster.sockets)}/${database}`
+function urlOf(cluster: Cluster, database: string, role = ROLE): string {
+  return `postgresql://${role}@${encodeURIComponent(cluster.sockets)}/${database}`
 }
 
 /** Returns once it answers, started by us or found running. */

@@ -138,7 +138,7 @@ test('migrations apply once, in order, and their text is kept', async (t) => {
   )
   assert.deepEqual(
     names.rows.map((row) => row.name),
-    ['notes-0001', 'notes-0002', 'store-0001', 'store-0002'],
+    ['notes-0001', 'notes-0002', 'store-0001', 'store-0002', 'store-0003'],
   )
   await assert.rejects(open({ ...NOTES, up: 'create table other ()' }), {
     message: 'migration `notes-0001` was edited after it was applied to this database',

@@ -17,6 +17,7 @@ import type { Diagnostics } from '../base/diagnostics.ts'
 import { connectionSettings } from './connection.ts'
 import { migrate } from './migrations.ts'
 import { PooledDriver } from './pooled-connection.ts'
+import type { Privileges, ServingRole } from './serving-role.ts'
 import type { Migration, Store, Tx } from './store.ts'
 
 /** Where the database is and what it must hold. */
@@ -26,6 +27,8 @@ export interface StoreOptions {
   readonly diagnostics: Diagnostics
   /** Connections at most; 16 when not given. */
   readonly poolSize?: number
+  /** Who owns the tables, where it is not the role of `url`: that one then only serves. */
+  readonly owner?: { readonly url: string; readonly privileges: Privileges }
 }
 
 const OLDEST_POSTGRES = 150_000
@@ -35,7 +38,14 @@ const STATEMENT_LIMIT = 30_000
 /** Connects, brings the schema up to date, and refuses by throwing what cannot serve (Postgres < 15, no TLS). */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const settings = connectionSettings(options.url)
-  await prepare(new Client(settings), options)
+  const { owner } = options
+  await prepareDatabase({
+    ...options,
+    url: owner?.url ?? options.url,
+    ...(owner !== undefined && {
+      serving: { name: settings.user ?? '', privileges: owner.privileges },
+    }),
+  })
   const pool = new Pool({
     ...settings,
     max: options.poolSize ?? 16,
@@ -62,7 +72,13 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   }
 }
 
-async function prepare(client: Client, options: StoreOptions): Promise<void> {
+/** Brings the schema up to date as the role of `url`, and grants to the role that serves, if told which. */
+export async function prepareDatabase(
+  options: Pick<StoreOptions, 'url' | 'migrations' | 'diagnostics'> & {
+    readonly serving?: ServingRole
+  },
+): Promise<void> {
+  const client = new Client(connectionSettings(options.url))
   reportLoss(client, options.diagnostics)
   await client.connect().catch((cause: unknown) => {
     throw new Error(`cannot connect to the database on \`${client.host}\``, { cause })
@@ -75,7 +91,7 @@ async function prepare(client: Client, options: StoreOptions): Promise<void> {
     if (version < OLDEST_POSTGRES) {
       throw new Error(`expected Postgres 15 or later, got ${Math.floor(version / 10_000)}`)
     }
-    const applied = await migrate(client, options.migrations)
+    const applied = await migrate(client, options.migrations, options.serving)
     if (applied.length > 0) options.diagnostics.info('store.migrated', { steps: applied.join(' ') })
   } finally {
     await client.end()

@@ -13,6 +13,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { type RawBuilder, sql } from 'kysely'
 import { systemClock } from '../base/clock.ts'
 import { silentDiagnostics } from '../base/diagnostics.ts'
 import { askOnce } from './connection.ts'
@@ -31,6 +32,19 @@ export async function testStore(t: TestContext, migrations: readonly Migration[]
     await drop()
   })
   return { ...store, close }
+}
+
+/** Changes a table behind the product's back, as its owner can: what keeps rows from changing rests meanwhile. */
+export async function tamper(
+  { db }: Pick<Store, 'db'>,
+  table: string,
+  statement: RawBuilder<unknown>,
+): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await sql`alter table ${sql.table(table)} disable trigger user`.execute(tx)
+    await statement.execute(tx)
+    await sql`alter table ${sql.table(table)} enable trigger user`.execute(tx)
+  })
 }
 
 /** The connection string of a new, empty database, dropped after the test. */
