@@ -2,7 +2,8 @@
  * `npm run bench`: every figure beside its floor, in under three minutes on two cores.
  *
  * `-- --json` prints one object per row, `-- --only gateway,exchange` measures some, `-- --quick` measures
- * little, `-- --profile <folder>` leaves a CPU profile of the server there. Ratios are of one run, the
+ * little, `-- --only growth` draws cost against policies, delegations and segments (with a million
+ * delegations: two minutes more, so it is measured only when it is named), `-- --profile <folder>` leaves a CPU profile of the server there. Ratios are of one run, the
  * median over interleaved rounds; nothing here fails because something is slow.
  */
 
@@ -12,6 +13,7 @@ import { measureAppend } from './append.ts'
 import { measure as measureDecide } from './decide.ts'
 import { measureExchange } from './exchange.ts'
 import { measureGateway } from './gateway.ts'
+import { measureGrowth, plotted } from './growth.ts'
 import { openInstallation } from './installation.ts'
 import { type Row, tableOf } from './rows.ts'
 import { measureSvid } from './svid.ts'
@@ -28,6 +30,7 @@ const { values } = parseArgs({
 
 const started = performance.now()
 const rows: Row[] = []
+let plot = ''
 const { quick, only, profile } = values
 const wanted = (name: string): boolean => only?.split(',').includes(name) ?? true
 const rounds = quick ? 2 : 5
@@ -45,6 +48,11 @@ try {
     rows.push(...(await measureAppend(installation, { rounds, entries: quick ? 3_200 : 12_800 })))
   if (wanted('svid'))
     rows.push(...(await measureSvid(installation, { rounds, agents: quick ? 20 : 100 })))
+  if (only?.split(',').includes('growth')) {
+    const growth = await measureGrowth(installation, { delegations: quick ? 100_000 : 1_000_000 })
+    rows.push(...growth.rows)
+    plot = `\n\n${plotted(growth.curve)}\n\n${growth.plan.join('\n')}`
+  }
 } finally {
   await installation.stop()
 }
@@ -52,5 +60,5 @@ if (wanted('decide')) rows.push(...(await measureDecide()))
 if (values.json) for (const row of rows) console.log(JSON.stringify(row))
 else {
   const seconds = (performance.now() - started) / 1_000
-  console.log(`${tableOf(rows)}\n\n${seconds.toFixed(0)} s, ${availableParallelism()} cores`)
+  console.log(`${tableOf(rows)}${plot}\n\n${seconds.toFixed(0)} s, ${availableParallelism()} cores`)
 }
