@@ -38,6 +38,7 @@ const REQUEST: DecisionRequest = {
     server: 'srv_1',
     serverName: 'server-1',
     serverState: 'reviewed',
+    tier: 'T1',
     name: 'tool-1',
     class: 'read',
     consequential: false,

@@ -195,16 +195,19 @@ export class Conversation {
   #targetOf(call: RecordedCall): Target | undefined {
     const { server } = this.#office
     const name = call.function
-    const found = findTarget({
-      server,
-      action: {
-        method: 'tools/call',
-        action: `tools/call:${name}`,
-        target: { kind: 'tool', name },
-        arguments: call.args,
-        params: { name, arguments: call.args },
+    const found = findTarget(
+      {
+        server,
+        action: {
+          method: 'tools/call',
+          action: `tools/call:${name}`,
+          target: { kind: 'tool', name },
+          arguments: call.args,
+          params: { name, arguments: call.args },
+        },
       },
-    })
+      'remote',
+    )
     return found.ok ? found.value : undefined
   }
 }

@@ -81,6 +81,8 @@ const facts = z.strictObject({
   class: z.enum(['read', 'write', 'egress', 'destructive', 'money']),
   consequential: z.boolean(),
   serverState: z.enum(['registered', 'reviewed', 'quarantined', 'withdrawn']),
+  /** Where the server ran, or was to. */
+  tier: z.enum(['T0', 'T1', 'remote', 'none']).optional(),
   sinks: z.array(z.strictObject({ path: z.string().max(200), kind: z.string().max(20) })).max(50),
   /** What else the call brought: `acr`, `boundBy`, what the intent covers, the approval. */
   context: z.record(z.string().max(40), z.json()),

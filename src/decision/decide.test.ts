@@ -37,6 +37,7 @@ const tool: ResourceFacts = {
   server: 'srv_documents',
   serverName: 'documents',
   serverState: 'reviewed',
+  tier: 'T1',
   name: 'read_text_file',
   class: 'read',
   consequential: false,

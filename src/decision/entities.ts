@@ -105,15 +105,15 @@ function agentEntity(agent: AgentFacts): Entity {
 }
 
 function resourceEntity(facts: ResourceFacts): Entity {
-  const { type, serverName, name = '', consequential } = facts
+  const { type, serverName, name = '', consequential, tier } = facts
   const reviewed = facts.serverState === 'reviewed'
   const server = new EntityUid('Server', serverName)
-  if (type === 'server') return entity(server, { reviewed, consequential })
+  if (type === 'server') return entity(server, { reviewed, consequential, tier })
   const parents = [server, new EntityUid('ToolClass', facts.class)]
   // A server's name holds no slash, so the first one separates.
   const uid = new EntityUid(CEDAR_TYPE[type], `${serverName}/${name}`)
   const called = type === 'resource' ? { uri: name } : { name }
-  return entity(uid, { ...called, reviewed, consequential }, parents)
+  return entity(uid, { ...called, reviewed, consequential, tier }, parents)
 }
 
 const CEDAR_TYPE = { tool: 'Tool', resource: 'Resource', prompt: 'Prompt' } as const

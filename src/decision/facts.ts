@@ -10,6 +10,7 @@ import type { JsonObject } from '../base/canonical-json.ts'
 import type { Id } from '../base/id.ts'
 import type { Agency } from '../delegation/agency.ts'
 import type { Coverage } from '../delegation/covers.ts'
+import type { ServerTier } from '../registry/server.ts'
 
 /** The delegating person, or one whose segments directed the call. */
 export interface PersonFacts {
@@ -58,6 +59,8 @@ export interface ResourceFacts {
   /** Never reused: `Server::"documents"` in policies. */
   readonly serverName: string
   readonly serverState: 'registered' | 'reviewed' | 'quarantined' | 'withdrawn'
+  /** Where it runs, or will: a call that was decided for one place is made there or not at all. */
+  readonly tier: ServerTier
   readonly name?: string
   readonly class: ResourceClass
   /** The reviewer wants every permit confirmed by a second evaluator. */

@@ -19,6 +19,7 @@ const REQUEST: DecisionRequest = {
     server: 'srv_1',
     serverName: 'documents',
     serverState: 'reviewed',
+    tier: 'T1',
     name: 'read',
     class: 'read',
     consequential: false,

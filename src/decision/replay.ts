@@ -47,6 +47,7 @@ export function recordedFacts(request: DecisionRequest): RecordedFacts {
     class: resource.class,
     consequential: resource.consequential,
     serverState: resource.serverState,
+    tier: resource.tier,
     sinks: resource.sinks.map(({ path, kind }) => ({ path, kind })),
     context: jsonOf(rest),
   }
@@ -82,6 +83,8 @@ export function replayed(
       server: (entry.server ?? '') as `srv_${string}`,
       serverName: entry.serverName ?? '',
       serverState: facts.serverState,
+      // Calls of before this was a fact: of no tier that a policy could demand.
+      tier: facts.tier ?? 'none',
       ...(name !== undefined && { name }),
       class: facts.class,
       consequential: facts.consequential,

@@ -105,10 +105,17 @@ entity Delegation = { depth: Long };
 
 // What it can do at worst, as the reviewer classed it.
 entity ToolClass enum ["read", "write", "egress", "destructive", "money"];
-entity Server = { reviewed: Bool, consequential: Bool };
-entity Tool in [Server, ToolClass] = { name: String, reviewed: Bool, consequential: Bool };
-entity Resource in [Server, ToolClass] = { uri: String, reviewed: Bool, consequential: Bool };
-entity Prompt in [Server, ToolClass] = { name: String, reviewed: Bool, consequential: Bool };
+// Where its program runs: "T1" or "T0" of the sandbox, "remote" where we only reach it, "none" if it cannot here.
+entity Server = { reviewed: Bool, consequential: Bool, tier: String };
+entity Tool in [Server, ToolClass] = {
+  name: String, reviewed: Bool, consequential: Bool, tier: String
+};
+entity Resource in [Server, ToolClass] = {
+  uri: String, reviewed: Bool, consequential: Bool, tier: String
+};
+entity Prompt in [Server, ToolClass] = {
+  name: String, reviewed: Bool, consequential: Bool, tier: String
+};
 
 type Call = {
   now: datetime,

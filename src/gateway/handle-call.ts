@@ -128,11 +128,12 @@ async function perform(
 ): Promise<CallAnswer> {
   const { server, action } = admitted.judged.call
   const { timeoutMilliseconds, outputLimitBytes } = server
+  const { tier } = admitted.judged.target.resource
   const started = env.clock.nowMilliseconds()
   const answer = await env.upstreams.call(
     server,
     { method: action.method, params: action.params },
-    { signal: busy.signal, timeoutMilliseconds, outputLimitBytes },
+    { signal: busy.signal, timeoutMilliseconds, outputLimitBytes, tier },
   )
   const milliseconds = env.clock.nowMilliseconds() - started
   const recorded = await recordOutcome({ ...admitted, answer, milliseconds }, busy, env)

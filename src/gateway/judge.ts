@@ -18,6 +18,7 @@ import { type CallFacts, type Coverage, covers } from '../delegation/covers.ts'
 import { standing } from '../delegation/standing.ts'
 import type { Store } from '../store/store.ts'
 import { serverResource } from '../token/resource.ts'
+import type { Upstreams } from '../upstream/upstreams.ts'
 import type { Approvals } from './approvals.ts'
 import type { Call } from './call.ts'
 import type { KnownFacts } from './facts-cache.ts'
@@ -72,13 +73,15 @@ export interface JudgeEnv {
   /** The public origin. */
   readonly issuer: string
   readonly approvals: Approvals
+  /** Says where servers run. */
+  readonly upstreams: Pick<Upstreams, 'tierOf'>
 }
 
 /** Judges a call on `known`. */
 export async function judge(call: Call, known: KnownFacts, env: JudgeEnv): Promise<Judgement> {
   const stands = standing(known.tree, nowSeconds(env.clock))
   if (!stands.ok) return refuse({ call, known, by: 'intent', reason: stands.error.reason })
-  const target = findTarget(call)
+  const target = findTarget(call, await env.upstreams.tierOf(call.server))
   if (!target.ok) return refuse({ call, known, by: 'registry', reason: target.error.reason })
 
   const judged = await decided(call, known, target.value, env)
@@ -163,7 +166,8 @@ async function tracedCall(
     return { provenance: [], shown: [], directed }
   }
   const shown = [asked, ...(await memoryOf(env.store).of(call.caller.agents, env))]
-  return { provenance: trace(shown, call.action.arguments), shown, directed }
+  const sinks = resource.sinks.map(({ path }) => path)
+  return { provenance: trace(shown, call.action.arguments, sinks), shown, directed }
 }
 
 /** The delegation's own words, indexed once for each time that it is loaded. */

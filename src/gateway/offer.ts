@@ -14,7 +14,7 @@ import { covers } from '../delegation/covers.ts'
 import { standing } from '../delegation/standing.ts'
 import type { Era } from '../mcp/era.ts'
 import { type ListMethod, listResult } from '../mcp/results.ts'
-import type { Definition, DefinitionKind } from '../registry/server.ts'
+import type { Definition, DefinitionKind, ServerTier } from '../registry/server.ts'
 import { serverResource } from '../token/resource.ts'
 import type { Caller } from '../token/authenticate-token.ts'
 import type { EndpointEnv } from './endpoint.ts'
@@ -53,11 +53,20 @@ export async function serveList(
   const stands = standing(known.tree, nowSeconds(env.clock))
   if (!stands.ok) return refuse({ reason: 'delegation_not_standing' })
   const { kind } = KINDS[method]
+  const tiers = new Map<string, ServerTier>()
+  for (const { server } of request.servers) {
+    tiers.set(server.id, await env.upstreams.tierOf(server))
+  }
   const offered = request.servers.flatMap(({ server }) =>
     [...server.definitions.values()]
       .filter((definition) => definition.kind === kind)
       .filter((definition) =>
-        isOffered(definition, { method, known, server: { server, readAt: 0 } }, request, env),
+        isOffered(
+          definition,
+          { method, known, server, tier: tiers.get(server.id) ?? 'none' },
+          request,
+          env,
+        ),
       )
       .map((definition) => ({ server, definition })),
   )
@@ -113,16 +122,17 @@ function namesOf(
 interface Offering {
   readonly method: ListMethod
   readonly known: KnownFacts
-  readonly server: KnownServer
+  readonly server: KnownServer['server']
+  readonly tier: ServerTier
 }
 
 function isOffered(
   definition: Definition,
-  { method, known, server: { server } }: Offering,
+  { method, known, server, tier }: Offering,
   { caller }: ListRequest,
   env: EndpointEnv,
 ): boolean {
-  const resource = factsOf(definition, server)
+  const resource = factsOf(definition, server, tier)
   if (resource === undefined) return false
   const called = KINDS[method].method
   const action = called === 'resources/read' ? called : `${called}:${definition.name}`
@@ -155,15 +165,19 @@ function isOffered(
   )
 }
 
-function factsOf(definition: Definition, server: KnownServer['server']): ResourceFacts | undefined {
+function factsOf(
+  definition: Definition,
+  server: KnownServer['server'],
+  tier: ServerTier,
+): ResourceFacts | undefined {
   switch (definition.kind) {
     case 'tool':
-      return toolFacts(server, definition.name)
+      return toolFacts(server, definition.name, tier)
     case 'prompt':
-      return promptFacts(server, definition.name)
+      return promptFacts(server, definition.name, tier)
     case 'resource':
     case 'resource_template':
-      return resourceFacts(server, definition.name)
+      return resourceFacts(server, definition.name, tier)
     case 'instructions':
       return undefined
     default:

@@ -18,7 +18,7 @@ test('what a call reaches is said by the call, not by a default that nobody deci
   )
   const reasonOf = (args: JsonObject): string | undefined => {
     const action = must(actionOf('tools/call', { name: 'list', arguments: args }))
-    const target = findTarget({ server, action })
+    const target = findTarget({ server, action }, 'T1')
     return target.ok ? undefined : target.error.reason
   }
   assert.deepEqual(

@@ -21,6 +21,7 @@ import {
   definitionKey,
   resourceDefinition,
   type Server,
+  type ServerTier,
 } from '../registry/server.ts'
 import { offeredTools, writableFields } from '../registry/propose-review.ts'
 import type { Call } from './call.ts'
@@ -46,37 +47,50 @@ export interface Target {
 }
 
 /** The target of a call, or why there is none: `unknown_tool`, `arguments_invalid`, … */
-export function findTarget({ server, action }: Pick<Call, 'server' | 'action'>): Result<Target> {
+export function findTarget(
+  { server, action }: Pick<Call, 'server' | 'action'>,
+  tier: ServerTier,
+): Result<Target> {
   const { kind, name } = action.target
   if (server.state === 'quarantined') return refuse({ reason: 'server_quarantined' })
   if (server.state !== 'reviewed') return refuse({ reason: `unknown_${kind}` })
-  if (kind === 'resource') return ok(resourceTarget(server, name))
+  if (kind === 'resource') return ok(resourceTarget(server, name, tier))
   const definition = server.definitions.get(definitionKey(kind, name))
   if (definition === undefined) return refuse({ reason: `unknown_${kind}` })
-  if (kind === 'prompt') return promptTarget(server, definition, action.arguments)
-  return toolTarget(server, definition, action.arguments)
+  if (kind === 'prompt') return promptTarget(server, definition, { args: action.arguments, tier })
+  return toolTarget(server, definition, { args: action.arguments, tier })
 }
 
-function resourceTarget(server: Server, uri: string): Target {
+function resourceTarget(server: Server, uri: string, tier: ServerTier): Target {
   // A completion names the template itself, where a read names a resource of it.
   const definition =
     resourceDefinition(server, uri) ??
     server.definitions.get(definitionKey('resource_template', uri))
   return {
-    resource: resourceFacts(server, uri),
+    resource: resourceFacts(server, uri, tier),
     systemFields: [],
     independent: false,
     ...(definition !== undefined && { definition, digest: definition.digest }),
   }
 }
 
-function promptTarget(server: Server, definition: Definition, args: JsonObject): Result<Target> {
+/** What is asked with, and where of. */
+interface Asked {
+  readonly args: JsonObject
+  readonly tier: ServerTier
+}
+
+function promptTarget(
+  server: Server,
+  definition: Definition,
+  { args, tier }: Asked,
+): Result<Target> {
   const conforming = conformsToPrompt(args, definition.value)
   if (!conforming.ok)
     return refuse({ reason: 'arguments_invalid', message: conforming.error.message })
   const { name, digest } = definition
   return ok({
-    resource: promptFacts(server, name),
+    resource: promptFacts(server, name, tier),
     definition,
     digest,
     systemFields: [],
@@ -84,10 +98,10 @@ function promptTarget(server: Server, definition: Definition, args: JsonObject):
   })
 }
 
-function toolTarget(server: Server, definition: Definition, args: JsonObject): Result<Target> {
+function toolTarget(server: Server, definition: Definition, { args, tier }: Asked): Result<Target> {
   const { name, value, digest } = definition
   const tool = server.tools.get(name)
-  const resource = toolFacts(server, name)
+  const resource = toolFacts(server, name, tier)
   if (tool === undefined || resource === undefined) return refuse({ reason: 'unknown_tool' })
   const { inputSchema } = value
   const conforming = conforms(args, isObject(inputSchema) ? inputSchema : { type: 'object' })

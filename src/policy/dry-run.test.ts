@@ -47,6 +47,7 @@ async function recordCall(
       server: office.documents.id,
       serverName: 'documents',
       serverState: 'reviewed',
+      tier: 'T1',
       name: tool,
       class: tool,
       consequential: false,

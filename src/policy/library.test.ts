@@ -26,6 +26,7 @@ test('the library has what an office begins with', () => {
       'draft-only',
       'new-tool-probation',
       'read-only',
+      'sandbox-tier',
       'spending-limit',
       'two-person-rule',
       'untrusted-egress-guard',

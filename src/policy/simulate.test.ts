@@ -7,17 +7,19 @@ import { openTestOffice, testDelegation, type TestOffice } from '../delegation/t
 import { activateDefaults } from './activate.ts'
 import { migrations } from './migrations.ts'
 import { propose } from './propose.ts'
-import { reach, simulate } from './simulate.ts'
+import { reach, simulate, type SimulateEnv } from './simulate.ts'
 import { activatePolicies } from './testing.ts'
 
 const AGENT = `@id("reads") permit (principal in Archetype::"tax-preparer", action == Action::"tools/call", resource)
   unless { resource in ToolClass::"money" };`
 const PERSON = '@id("partners") permit (principal in Group::"partners", action, resource);'
 
-type Office = TestOffice & { readonly diagnostics: typeof silentDiagnostics }
+type Office = TestOffice & Pick<SimulateEnv, 'diagnostics' | 'upstreams'>
 
 async function opened(t: TestContext): Promise<Office> {
-  const office = { ...(await openTestOffice(t, migrations)), diagnostics: silentDiagnostics }
+  const upstreams = { tierOf: async () => 'T1' as const }
+  const found = await openTestOffice(t, migrations)
+  const office = { ...found, upstreams, diagnostics: silentDiagnostics }
   await activateDefaults(office)
   must(await activatePolicies({ agent: AGENT, person: PERSON }, testActor, office))
   return office

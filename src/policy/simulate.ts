@@ -25,7 +25,7 @@ import { findArchetype, listArchetypes } from '../identity/agent-store.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import { findPerson, listPeople } from '../people/people-store.ts'
 import { loadServer, reviewedServers } from '../registry/server-store.ts'
-import type { Server } from '../registry/server.ts'
+import type { Server, ServerTier } from '../registry/server.ts'
 import type { Store, Tx } from '../store/store.ts'
 import { currentPoliciesIn } from './current.ts'
 import { loadVersion } from './load-version.ts'
@@ -38,6 +38,8 @@ export interface SimulateEnv {
   readonly diagnostics: Diagnostics
   /** The public origin. */
   readonly issuer: string
+  /** Says where servers run. */
+  readonly upstreams: { tierOf(server: Server): Promise<ServerTier> }
 }
 
 /** What policies say of one tool. */
@@ -87,7 +89,7 @@ export async function simulate(
     const facts = await loadPerson(tx, person.id)
     const found: Simulated[] = []
     for (const server of await reviewedServers(tx, env)) {
-      for (const resource of toolsOf(server)) {
+      for (const resource of toolsOf(server, await env.upstreams.tierOf(server))) {
         const request = await requestFor(
           tx,
           { archetype: kind.name, person: facts, resource, tree },
@@ -111,7 +113,8 @@ export async function reach(
     const policies = await policiesIn(tx, asked.policy, env)
     if (policies === undefined) return refuse({ reason: 'unknown_policy' })
     const server = await loadServer(tx, asked.server, env)
-    const resource = server && toolFacts(server, asked.tool)
+    const tier = server && (await env.upstreams.tierOf(server))
+    const resource = tier && toolFacts(server, asked.tool, tier)
     if (resource === undefined) return refuse({ reason: 'unknown_tool' })
     const archetypes = await listArchetypes(tx)
     const people = (await listPeople(tx)).filter(({ active }) => active)
@@ -132,8 +135,8 @@ export async function reach(
 
 const MOST_PAIRS = 5_000
 
-function toolsOf(server: Server): ResourceFacts[] {
-  return [...server.tools.keys()].flatMap((name) => toolFacts(server, name) ?? [])
+function toolsOf(server: Server, tier: ServerTier): ResourceFacts[] {
+  return [...server.tools.keys()].flatMap((name) => toolFacts(server, name, tier) ?? [])
 }
 
 async function requestFor(

@@ -122,6 +122,7 @@ function requestFor(step: Step): DecisionRequest {
       type: uri === undefined ? 'tool' : 'resource',
       server: `srv_${declared.serverName}`,
       serverState: step.serverState ?? 'reviewed',
+      tier: 'T1',
       name: uri ?? tool,
     },
     context: {

@@ -45,6 +45,8 @@ const given = z.strictObject({
     .strictObject({
       name: name.optional(),
       state: z.enum(['registered', 'reviewed', 'quarantined', 'withdrawn']).optional(),
+      /** Where it runs. */
+      tier: z.enum(['T0', 'T1', 'remote', 'none']).optional(),
     })
     .optional(),
   /** What the review says of the tool or resource. */
@@ -192,6 +194,7 @@ export function readCall(when: z.infer<typeof call>, facts: Given): DecisionRequ
       server: `srv_${object.server}`,
       serverName: object.server,
       serverState: server.state ?? 'reviewed',
+      tier: server.tier ?? 'T1',
       ...(object.name !== undefined && { name: object.name }),
       class: reviewed.class ?? 'read',
       consequential: reviewed.consequential ?? false,

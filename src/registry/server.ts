@@ -28,6 +28,9 @@ const line = z
   .max(4_096)
   .regex(/^[^\0\r\n]*$/)
 
+/** Where a server's program runs: a tier of the sandbox; `remote` where we only reach it; `none` if it cannot run here. */
+export type ServerTier = 'T0' | 'T1' | 'remote' | 'none'
+
 /** How a server is reached. */
 export const transportSchema = z.discriminatedUnion('type', [
   z.strictObject({

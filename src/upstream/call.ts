@@ -9,6 +9,7 @@ import type { JsonObject } from '../base/canonical-json.ts'
 import type { Clock } from '../base/clock.ts'
 import { MODERN } from '../mcp/era.ts'
 import type { RpcError } from '../mcp/message.ts'
+import type { ServerTier } from '../registry/server.ts'
 import type { Connection, Connections } from './connections.ts'
 import { echoes } from './echo.ts'
 import { parameterHeaders } from './parameter-headers.ts'
@@ -27,6 +28,8 @@ export interface CallOptions {
   readonly signal: AbortSignal
   readonly timeoutMilliseconds: number
   readonly outputLimitBytes: number
+  /** Where the decision took the server to run: elsewhere nothing is sent. */
+  readonly tier: ServerTier | 'any'
 }
 
 /** What is known of a call. `error.reason` is one of `mcp/refusals.ts`. */
@@ -61,6 +64,10 @@ export async function callUpstream(
     const connected = await env.connections.connect(server, signal)
     if (!connected.ok) return failed(connected.error.message)
     const connection = connected.value
+    if (options.tier !== 'any' && options.tier !== connection.tier) {
+      // It is decided again where it runs now.
+      return failed(`it runs in \`${connection.tier}\`, and was permitted in \`${options.tier}\``)
+    }
     const headers = connection.hello.era === MODERN ? parameterHeaders(server, request) : {}
     const answer = await connection.wire.request(request.method, request.params, {
       signal,

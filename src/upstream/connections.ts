@@ -8,6 +8,7 @@
 
 import { digestOfJson, type Digest } from '../base/bytes.ts'
 import { ok, type Result } from '../base/result.ts'
+import type { ServerTier } from '../registry/server.ts'
 import { shakeHands, type Hello } from './handshake.ts'
 import {
   notConnected,
@@ -17,6 +18,7 @@ import {
   type WireEnv,
 } from './open-wire.ts'
 import type { UpstreamServer } from './server.ts'
+import { expectedTier } from './tier.ts'
 
 /** An agreed conversation with a server. */
 export interface Connection extends OpenedWire {
@@ -32,6 +34,8 @@ interface Entry {
   readonly key: Digest
   readonly stop: AbortController
   opening: Promise<Opened> | undefined
+  /** Where it ran when it was opened last. */
+  tier: ServerTier | undefined
   failures: number
   notBefore: number
 }
@@ -60,6 +64,13 @@ export class Connections {
     return await orAborted(entry.opening, signal)
   }
 
+  /** Where `server` runs, or will run when it is called. */
+  async tierOf(server: UpstreamServer): Promise<ServerTier> {
+    const ran = this.#entries.get(server.id)
+    const isSame = ran !== undefined && (ran.server === server || ran.key === keyOf(server))
+    return (isSame ? ran.tier : undefined) ?? (await expectedTier(server.transport, this.#env))
+  }
+
   /** Closes the connection to a server: it was withdrawn, quarantined, changed, or its credential was. */
   async drop(serverId: string): Promise<void> {
     const entry = this.#entries.get(serverId)
@@ -75,16 +86,10 @@ export class Connections {
   }
 
   async #entryFor(server: UpstreamServer): Promise<Entry> {
-    const { transport, revision, era, outputLimitBytes } = server
     const known = this.#entries.get(server.id)
     // The same record as the last time: nothing to compare.
     if (known?.server === server) return known
-    const key = digestOfJson({
-      transport,
-      revision,
-      era,
-      outputLimitBytes,
-    })
+    const key = keyOf(server)
     if (known?.key === key) {
       known.server = server
       return known
@@ -94,6 +99,7 @@ export class Connections {
       key,
       stop: new AbortController(),
       opening: undefined,
+      tier: undefined,
       failures: 0,
       notBefore: 0,
     }
@@ -124,6 +130,7 @@ export class Connections {
     }
     const openedAt = clock.nowMilliseconds()
     const { wire } = opened.value
+    entry.tier = opened.value.tier
     const ended = (): void => {
       // What we closed ourselves was not lost.
       if (entry.stop.signal.aborted) return
@@ -150,7 +157,7 @@ export class Connections {
   async #attempt(server: UpstreamServer, stop: AbortSignal): Promise<Opened> {
     const wired = await openWire(server, this.#env)
     if (!wired.ok) return wired
-    const { wire, needles } = wired.value
+    const { wire } = wired.value
     const { clock, client } = this.#env
     const late = new AbortController()
     const done = new AbortController()
@@ -159,10 +166,14 @@ export class Connections {
     const era = server.era === undefined ? {} : { era: server.era }
     const hello = await shakeHands(wire, { ...era, client, signal }, { clock })
     done.abort()
-    if (hello.ok) return ok({ wire, hello: hello.value, needles })
+    if (hello.ok) return ok({ ...wired.value, hello: hello.value })
     await wire.close()
     return notConnected(hello.error.message)
   }
+}
+
+function keyOf({ transport, revision, era, outputLimitBytes }: UpstreamServer): Digest {
+  return digestOfJson({ transport, revision, era, outputLimitBytes })
 }
 
 /** `opening`, or a refusal as soon as `signal` aborts; the connection goes on being opened for others. */

@@ -5,6 +5,7 @@
 
 import type { JsonObject } from '../base/canonical-json.ts'
 import { refuse } from '../base/result.ts'
+import type { ServerTier } from '../registry/server.ts'
 import type { CallOptions, CallOutcome, UpstreamRequest } from './call.ts'
 import type { UpstreamServer } from './server.ts'
 import type { Upstreams } from './upstreams.ts'
@@ -24,6 +25,8 @@ export class FakeUpstreams implements Upstreams {
   readonly made: MadeCall[] = []
   /** Ends the calls from now on. */
   answer: FakeAnswer = echo
+  /** Where every server runs. */
+  tier: ServerTier = 'T1'
   #gate: PromiseWithResolvers<void> | undefined
 
   /** Calls from now on wait until what this returns is called. */
@@ -38,8 +41,9 @@ export class FakeUpstreams implements Upstreams {
   async call(
     server: UpstreamServer,
     request: UpstreamRequest,
-    { signal }: CallOptions,
+    { signal, tier }: CallOptions,
   ): Promise<CallOutcome> {
+    if (tier !== 'any' && tier !== this.tier) return lost('failed', 'upstream_failed')
     if (signal.aborted) return lost('failed', 'upstream_failed')
     const made = { server: server.id, request }
     this.made.push(made)
@@ -54,6 +58,10 @@ export class FakeUpstreams implements Upstreams {
 
   async observe(): ReturnType<Upstreams['observe']> {
     return refuse({ reason: 'listing_refused', message: 'a fake offers nothing to observe' })
+  }
+
+  async tierOf(): Promise<ServerTier> {
+    return this.tier
   }
 
   /** The servers whose connections were closed. */

@@ -2,6 +2,7 @@
 
 import type { Diagnostics } from '../base/diagnostics.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
+import type { ServerTier } from '../registry/server.ts'
 import type { SandboxEnv } from '../sandbox/sandboxed.ts'
 import { destinationsFor } from './egress.ts'
 import { shown, type FindCredential } from './credential.ts'
@@ -24,6 +25,8 @@ export interface WireEnv extends SandboxEnv {
 /** A wire on which nothing was said yet. */
 export interface OpenedWire {
   readonly wire: Wire
+  /** Where what answers runs. */
+  readonly tier: ServerTier
   /** What must not come back over it: the credential that it shows, in the forms that it could take. */
   readonly needles: readonly string[]
 }
@@ -71,7 +74,7 @@ async function start(
   if (!started.ok) return notConnected(`${started.error.reason}: ${started.error.message}`)
   const { tier, fellBack } = started.value.sandbox
   env.diagnostics.info('upstream.started', { server: server.id, tier, fellBack })
-  return ok({ wire: started.value, needles })
+  return ok({ wire: started.value, tier, needles })
 }
 
 async function reach(
@@ -93,9 +96,10 @@ async function reach(
     client: env.client,
     events: eventsOf(server, env),
   }
-  if (secret === undefined) return ok({ wire: new HttpWire(options, env), needles: [] })
+  if (secret === undefined)
+    return ok({ wire: new HttpWire(options, env), tier: 'remote', needles: [] })
   const { authorization, needles } = shown(secret)
-  return ok({ wire: new HttpWire({ ...options, authorization }, env), needles })
+  return ok({ wire: new HttpWire({ ...options, authorization }, env), tier: 'remote', needles })
 }
 
 function eventsOf(server: UpstreamServer, { listChanged }: WireEnv): WireEvents {

@@ -9,7 +9,7 @@ import type { JsonObject } from '../base/canonical-json.ts'
 import { systemClock } from '../base/clock.ts'
 import { silentDiagnostics } from '../base/diagnostics.ts'
 import type { WireEnv } from './open-wire.ts'
-import type { Transport } from '../registry/server.ts'
+import type { ServerTier, Transport } from '../registry/server.ts'
 import type { UpstreamServer } from './server.ts'
 import { openUpstreams, type Upstreams } from './upstreams.ts'
 
@@ -48,11 +48,13 @@ export function options(more: Partial<CallBounds> = {}): CallBounds {
     signal: new AbortController().signal,
     timeoutMilliseconds: 20_000,
     outputLimitBytes: 1_000_000,
+    tier: 'any',
     ...more,
   }
 }
 
 interface CallBounds {
+  readonly tier: ServerTier | 'any'
   readonly signal: AbortSignal
   readonly timeoutMilliseconds: number
   readonly outputLimitBytes: number

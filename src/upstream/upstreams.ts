@@ -2,6 +2,7 @@
 
 import type { Result } from '../base/result.ts'
 import { callUpstream, type CallOptions, type CallOutcome, type UpstreamRequest } from './call.ts'
+import type { ServerTier } from '../registry/server.ts'
 import { sweep } from '../sandbox/leftovers.ts'
 import { Connections } from './connections.ts'
 import { observe, type Listing, type ObserveRefusal } from './observe.ts'
@@ -12,6 +13,8 @@ import type { UpstreamServer } from './server.ts'
 export interface Upstreams {
   /** Makes one call, once. See `call.ts`. */
   call(server: UpstreamServer, request: UpstreamRequest, options: CallOptions): Promise<CallOutcome>
+  /** Where a server runs, or will run when it is called: what policy may demand. */
+  tierOf(server: UpstreamServer): Promise<ServerTier>
   /** Reads everything that a server offers. See `observe.ts`. */
   observe(server: UpstreamServer): Promise<Result<Listing, ObserveRefusal>>
   /**
@@ -33,6 +36,7 @@ export function openUpstreams(env: WireEnv): Upstreams {
   const within = { connections, clock: env.clock }
   return {
     call: (server, request, options) => callUpstream(server, request, options, within),
+    tierOf: (server) => connections.tierOf(server),
     observe: (server) => observe(server, within),
     drop: (serverId) => connections.drop(serverId),
     close: () => connections.close(),
