@@ -7,6 +7,7 @@ import { resolve } from '../../accountability/resolve.ts'
 import type { Output } from '../../api/operations.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
 import type { OperationTarget } from '../../decision/decide-operation.ts'
+import { mayStartUnder } from '../../delegation/start-under.ts'
 import { type Agent, agentIdSchema, archetypeSubject } from '../../identity/agent.ts'
 import { endAgent, resumeAgent, suspendAgent } from '../../identity/agent-state.ts'
 import { findAgent, listAgents, listArchetypes } from '../../identity/agent-store.ts'
@@ -89,6 +90,11 @@ export const agentHandlers: Pick<
       if (!answerable.ok) return answerable
       const above = parent === undefined ? undefined : agentIdSchema.safeParse(parent)
       if (above?.success === false) return refuse({ reason: 'unknown_parent' })
+      if (above !== undefined) {
+        const asker = { person: session.person, nowMilliseconds: env.clock.nowMilliseconds() }
+        const mayStart = await env.store.snapshot((tx) => mayStartUnder(tx, above.data, asker))
+        if (!mayStart.ok) return mayStart
+      }
       const made = await createAgent(
         {
           archetype,
