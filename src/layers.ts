@@ -33,7 +33,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   policy: [...DECISION, 'decision'],
   token: [...DECISION, 'decision'],
   approval: [...DECISION, 'decision'],
-  channel: ['base', 'store', 'audit', 'people', 'identity', 'delegation'],
+  channel: [...RECORD, 'people', 'identity', 'delegation'],
   upstream: [...RECORD, 'mcp', 'people', 'identity', 'registry', 'token', 'sandbox'],
   gateway: [...DECISION, 'decision', 'policy', 'token', 'channel', 'approval', 'upstream'],
   client: ['base', 'api', 'audit', 'token', 'mcp'],

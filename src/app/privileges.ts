@@ -66,4 +66,7 @@ export const PRIVILEGES: Privileges = {
 
   // INVARIANT (immutable author)
   segment: 'select, insert',
+  conversation: 'select, insert',
+  conversation_event: 'select, insert',
+  conversation_key: 'select, insert',
 }

@@ -17,7 +17,7 @@
 import * as z from 'zod'
 import { canonicalJson, type Json } from '../base/canonical-json.ts'
 
-/** Something whose state decisions depend on: `dlg_…`, `per_…`, `grp_…`, `agt_<uuid>`, `srv_…`, `con_…`, `archetype:<name>`, `pol_…`, `policy`, `jti:<token>`, `keyring`. */
+/** Something whose state decisions depend on: `dlg_…`, `per_…`, `grp_…`, `agt_<uuid>`, `srv_…`, `con_…`, `cnv_…`, `archetype:<name>`, `pol_…`, `policy`, `jti:<token>`, `keyring`. */
 export type Subject = string
 
 const subject = z.string().min(1).max(300)
@@ -119,6 +119,14 @@ const call = {
     .optional(),
   accountable: accountable.optional(),
   facts: facts.optional(),
+}
+
+/** What every event of a conversation says: its place, and the author as transport proved them. */
+const conversed = {
+  conversation: subject,
+  delegation: subject,
+  seq: z.int().nonnegative(),
+  author: subject,
 }
 
 const base = {
@@ -357,6 +365,57 @@ export const entrySchema = z.discriminatedUnion('kind', [
     segment: z.string().max(80),
     principal: subject,
     segmentKind: z.string().max(40),
+    content: sealed,
+  }),
+  // conversations: what `channel/conversation/` says of an event, with its place
+  kind('conversation_opened', { ...conversed, topic: sealed }),
+  kind('conversation_member_added', {
+    ...conversed,
+    member: subject,
+    role: z.enum(['guest', 'member', 'lead', 'owner']),
+  }),
+  kind('conversation_member_removed', { ...conversed, member: subject }),
+  kind('conversation_said', {
+    ...conversed,
+    message: subject,
+    /** The person whom an agent speaks for. */
+    onBehalfOf: subject.optional(),
+    spans: z
+      .array(
+        z.strictObject({
+          kind: z.enum(['utterance', 'directive', 'quoted', 'data']),
+          /** The message that a quotation repeats. */
+          from: subject.optional(),
+          scope: z.enum(['all', 'mine']).optional(),
+        }),
+      )
+      .min(1)
+      .max(20),
+    audience: z.array(subject).min(1).max(100).optional(),
+    content: sealed,
+  }),
+  kind('conversation_rekeyed', { ...conversed, epoch: z.int().nonnegative() }),
+  kind('conversation_turn', {
+    ...conversed,
+    turn: subject,
+    question: subject,
+    through: z.enum(['channel', 'messages']),
+    model: z.strictObject({ name: z.string().max(200), digest }).optional(),
+    epoch: z.int().nonnegative(),
+    /** Digest of what the model was told about who spoke: the list of envelopes. */
+    envelopes: digest,
+    segments: z.int().positive(),
+    /** Whose words may direct what the agent does next. */
+    directing: z.array(subject).max(100),
+  }),
+  kind('conversation_answered', {
+    ...conversed,
+    turn: subject,
+    message: subject,
+    admitted: z.array(subject).max(500),
+    directing: z.array(subject).max(100),
+    /** Everybody who may know all that the answer draws on. */
+    audience: z.array(subject).max(100),
     content: sealed,
   }),
   /** Another enforcement point asked (AuthZEN); a yes reserved nothing. */

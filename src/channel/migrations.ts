@@ -1,6 +1,7 @@
 /** The schema of this room. */
 
 import type { Migration } from '../store/store.ts'
+import { conversationMigrations } from './conversation/migrations.ts'
 
 /** `segment`: what each agent was shown, by whom. The content lies in the vault, under its digest. */
 export const migrations: readonly Migration[] = [
@@ -42,4 +43,5 @@ export const migrations: readonly Migration[] = [
       create trigger segment_never_changes before update or delete or truncate on segment
         for each statement execute function refuse_change()`,
   },
+  ...conversationMigrations,
 ]

@@ -1,0 +1,115 @@
+/**
+ * What the agent answers in a turn: `recordAnswer`.
+ *
+ * INVARIANT (entitled answers): an answer may hold anything of what its turn was shown, so it goes to those
+ * who may know of all of that, and to nobody else. That is computed from the record, not asked of the model.
+ */
+
+import { lockHead } from '../../audit/append.ts'
+import type { Actor } from '../../audit/entry.ts'
+import { newId } from '../../base/id.ts'
+import { ok, refuse, type Result } from '../../base/result.ts'
+import type { Author, EventOf, MessageId, Participant, TurnId } from './conversation.ts'
+import { speakersOf } from './directing.ts'
+import { type ModelSegment, segmentsFor } from './envelopes.ts'
+import { findConversation, record } from './event-store.ts'
+import { type Folded, foldDirectives, settingsFor } from './fold-directives.ts'
+import type { ConversationEnv } from './speaking.ts'
+import { loadTranscript, membersAt, type Transcript } from './transcript.ts'
+
+/** What was answered. */
+export interface AnswerRequest {
+  readonly conversation: string
+  readonly turn: TurnId
+  readonly text: string
+  /** Texts that a model took for directives. */
+  readonly admitted: readonly MessageId[]
+}
+
+/** An answer as it was recorded. */
+export interface RecordedAnswer {
+  readonly message: MessageId
+  readonly audience: readonly Participant[]
+  /** What is settled for whoever asked, now that the model admitted what it did. */
+  readonly settings: readonly Folded[]
+}
+
+/** The latest are kept when a model admits more than an entry holds. */
+const MOST_ADMITTED = 500
+const MOST_DIRECTING = 100
+
+/** Records the one answer of a turn. */
+export async function recordAnswer(
+  { conversation: id, turn: turnId, text, admitted }: AnswerRequest,
+  { by, author }: { readonly by: Actor; readonly author: Author },
+  env: ConversationEnv,
+): Promise<Result<RecordedAnswer>> {
+  return await env.store.transaction(async (tx): Promise<Result<RecordedAnswer>> => {
+    await lockHead(tx)
+    const conversation = await findConversation(tx, id)
+    if (conversation === undefined) return refuse({ reason: 'unknown_conversation' })
+    const transcript = await loadTranscript(tx, conversation, env.vault)
+    const turn = transcript.events.find(
+      (event): event is EventOf<'turn'> => event.kind === 'turn' && event.turn === turnId,
+    )
+    if (turn === undefined) return refuse({ reason: 'unknown_turn' })
+    if (transcript.events.some((event) => event.kind === 'answered' && event.turn === turnId))
+      return refuse({ reason: 'turn_answered' })
+    const asker = turn.author as Participant
+    const kept = admitted.slice(-MOST_ADMITTED)
+    const folded = foldDirectives(withAdmitted(transcript, kept))
+    const settings = settingsFor(asker, folded)
+    const directing = settings.filter(({ message }) => kept.includes(message)).flatMap(speakersOf)
+    const content = await env.vault.seal(
+      tx,
+      { parts: [{ kind: 'utterance', text }] },
+      { subject: conversation.owner },
+    )
+    const message: MessageId = newId('msg', env)
+    const audience = audienceOf(turn, transcript, env)
+    await record(
+      tx,
+      { conversation, by, author },
+      {
+        next: (transcript.events.at(-1)?.seq ?? -1) + 1,
+        facts: [
+          {
+            kind: 'answered',
+            turn: turnId,
+            message,
+            admitted: [...kept],
+            directing: [...new Set(directing)].slice(0, MOST_DIRECTING),
+            audience: [...audience],
+            content,
+          },
+        ],
+      },
+      env,
+    )
+    return ok({ message, audience, settings })
+  })
+}
+
+/** The transcript as it is once an answer says what its model admitted. */
+function withAdmitted(transcript: Transcript, admitted: readonly MessageId[]): Transcript {
+  const event = { kind: 'answered', admitted, seq: Number.MAX_SAFE_INTEGER } as EventOf<'answered'>
+  return { ...transcript, events: [...transcript.events, event] }
+}
+
+/** Everybody who takes part now and might be shown all that the turn was shown. */
+function audienceOf(
+  turn: EventOf<'turn'>,
+  transcript: Transcript,
+  { issuer }: { readonly issuer: string },
+): readonly Participant[] {
+  const showing = { at: turn.seq, through: turn.through, issuer } as const
+  const drawnOn = segmentsFor(turn.author as Participant, transcript, showing).map(placeOf)
+  return [...membersAt(transcript).keys()].filter((member) => {
+    const theirs = new Set(segmentsFor(member, transcript, showing).map(placeOf))
+    return drawnOn.every((place) => theirs.has(place))
+  })
+}
+
+function placeOf({ envelope: { message, of, part } }: ModelSegment): string {
+  return `${message} ${of} ${part}`
+}

@@ -1,0 +1,77 @@
+/**
+ * The key of a conversation's vectors: random, sealed under the master key, known to nobody else.
+ *
+ * Call `keyFor` with all principals of a turn. When two of them come too close, a key of a new epoch takes
+ * its place, and the caller records that.
+ */
+
+import { sql } from 'kysely'
+import type { Random } from '../../base/random.ts'
+import { type MasterKey, seal, unseal } from '../../keys/seal.ts'
+import type { Tx } from '../../store/store.ts'
+import type { ConversationId } from './conversation.ts'
+import type { Principal } from './envelopes.ts'
+import { closePair, KEY_BYTES } from './principal-vector.ts'
+
+/** What keys need. */
+export interface KeyEnv {
+  readonly random: Random
+  readonly masterKey: MasterKey
+}
+
+/** A key and its place among those that the conversation had. */
+export interface ConversationKey {
+  readonly key: Uint8Array
+  readonly epoch: number
+}
+
+/** With 100 principals one key in five has a close pair; that so many in a row have one is no chance. */
+const MOST_TRIES = 64
+
+/** Seals a first key. */
+export async function openKey(tx: Tx, id: ConversationId, env: KeyEnv): Promise<void> {
+  await keep(tx, id, { key: env.random.bytes(KEY_BYTES), epoch: 0 }, env)
+}
+
+/** The key under which all of `principals` are apart; `rekeyed` if it is a new one. */
+export async function keyFor(
+  tx: Tx,
+  id: ConversationId,
+  principals: readonly Principal[],
+  env: KeyEnv,
+): Promise<ConversationKey & { readonly rekeyed: boolean }> {
+  const current = await currentKey(tx, id, env)
+  if (closePair(current.key, principals) === undefined) return { ...current, rekeyed: false }
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const key = env.random.bytes(KEY_BYTES)
+    if (closePair(key, principals) !== undefined) continue
+    const next = { key, epoch: current.epoch + 1 }
+    await keep(tx, id, next, env)
+    return { ...next, rekeyed: true }
+  }
+  throw new Error(`expected a key under which ${principals.length} principals are apart`)
+}
+
+async function currentKey(tx: Tx, id: ConversationId, env: KeyEnv): Promise<ConversationKey> {
+  const { rows } = await sql<{ epoch: number; sealed: Buffer }>`
+    select epoch, sealed from conversation_key where conversation = ${id}
+    order by epoch desc limit 1`.execute(tx)
+  const [row] = rows
+  if (row === undefined) throw new Error(`expected a key of \`${id}\``)
+  return { epoch: row.epoch, key: unseal(env.masterKey, row.sealed, aboutKey(id, row.epoch)) }
+}
+
+async function keep(
+  tx: Tx,
+  id: ConversationId,
+  { key, epoch }: ConversationKey,
+  env: KeyEnv,
+): Promise<void> {
+  const sealed = seal(env.masterKey, key, aboutKey(id, epoch), env)
+  await sql`insert into conversation_key (conversation, epoch, sealed)
+    values (${id}, ${epoch}, ${sealed})`.execute(tx)
+}
+
+function aboutKey(id: ConversationId, epoch: number): string {
+  return `conversation_key:${id}:${epoch}`
+}
