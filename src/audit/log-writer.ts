@@ -15,7 +15,7 @@
  */
 
 import { ok, refuse, type Result } from '../base/result.ts'
-import { GroupCommit } from '../store/group-commit.ts'
+import { Batches } from '../store/batches.ts'
 import { type Answer, send, sendWithCommit, type Statement } from '../store/statement.ts'
 import type { Store, Tx } from '../store/store.ts'
 import { appendStatement, firstOf, LOCK_HEAD, type PreparedEntry, prepareEntry } from './append.ts'
@@ -82,11 +82,11 @@ const LIMITS = { items: 256, bytes: 32 * 1024 * 1024, bytesOf }
 /** The writer of a process; one for all its rooms, because all wait for the same head row. */
 export class LogWriter {
   readonly #store: Store
-  readonly #batches: GroupCommit<Writing, Written>
+  readonly #batches: Batches<Writing, Written>
 
   constructor(env: { readonly store: Store }) {
     this.#store = env.store
-    this.#batches = new GroupCommit((batch) => this.#commit(batch), LIMITS)
+    this.#batches = new Batches((batch) => this.#commit(batch), LIMITS)
   }
 
   /** Writes an entry together with those of other callers. */

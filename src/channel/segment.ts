@@ -16,7 +16,7 @@ import type { Json, JsonObject } from '../base/canonical-json.ts'
 import type { Clock } from '../base/clock.ts'
 import { type Id, newId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
-import type { Statement } from '../store/statement.ts'
+import { send, type Statement } from '../store/statement.ts'
 import type { Store, Tx } from '../store/store.ts'
 import type { TracedSegment, Trust } from './shown.ts'
 import { recordsOf } from './structure.ts'
@@ -81,8 +81,6 @@ type SegmentRow = {
   entry: number
 }
 
-type ChannelTables = { segment: SegmentRow }
-
 /** A segment whose content was sealed, to be written beside the entry that names it. */
 export function segmentBeside(segment: Segment, content: Sealed): RowBeside {
   return { kind: insertSegments, row: { segment, content } }
@@ -132,36 +130,53 @@ const INSERT_SEGMENTS = `
 /** What is looked at per agent: beyond it the oldest segments are left out, and their values ungrounded. */
 const MOST_SEGMENTS = 1_000
 
+/** An agent, and the entry of the last segment of its that is known. */
+export interface ShownSince {
+  readonly agent: string
+  readonly since: number
+}
+
 /**
- * What an agent was shown after the entry `since`, oldest first: entries are in the order of commits, at
- * every replica. Erased content is left out.
+ * What each agent of `wanted` was shown after its entry `since`, oldest first: entries are in the order of
+ * commits, at every replica. Erased content is left out.
  */
 export async function loadSegments(
   db: Tx | Store['db'],
-  { agent, since }: { readonly agent: string; readonly since: number },
+  wanted: readonly ShownSince[],
   vault: Vault,
-): Promise<TracedSegment[]> {
-  const rows = await db
-    .withTables<ChannelTables>()
-    .selectFrom('segment')
-    .select(['id', 'principal', 'trust', 'content_digest', 'content_bytes', 'system_fields'])
-    .select(['answers', 'entry'])
-    .where('agent', '=', agent)
-    .where('entry', '>', since)
-    .orderBy('entry', 'desc')
-    .orderBy('id', 'desc')
-    .limit(MOST_SEGMENTS)
-    .execute()
-  if (rows.length === 0) return []
-  const fresh = rows.toReversed()
+): Promise<readonly TracedSegment[][]> {
+  const agents = wanted.map(({ agent }) => agent)
+  const since = wanted.map((each) => each.since)
+  const values = [agents, since, MOST_SEGMENTS]
+  const [answer] = await send(db, [{ name: 'load_segments', text: LOAD_SEGMENTS, values }])
+  const rows = (answer?.rows ?? []) as unknown as readonly LoadedRow[]
+  const loaded: TracedSegment[][] = wanted.map(() => [])
+  if (rows.length === 0) return loaded
   const contents = await vault.openMany(
     db,
-    fresh.map((row) => ({ sealed: row.content_digest, bytes: row.content_bytes })),
+    rows.map((row) => ({ sealed: row.content_digest, bytes: row.content_bytes })),
   )
-  return fresh.flatMap((row) => {
+  for (const row of rows) {
     const content = contents.get(row.content_digest)
-    return content === undefined ? [] : [recorded(row, content)]
-  })
+    if (content !== undefined) loaded[row.at - 1]?.push(recorded(row, content))
+  }
+  return loaded
+}
+
+const LOAD_SEGMENTS = `
+  select
+    w.at, s.id, s.principal, s.trust, s.content_digest, s.content_bytes, s.system_fields, s.answers,
+    s.entry
+  from unnest($1::text[], $2::bigint[]) with ordinality as w(agent, since, at)
+  cross join lateral (
+    select * from segment
+    where segment.agent = w.agent and segment.entry > w.since
+    order by segment.entry desc, segment.id desc limit $3::integer
+  ) as s
+  order by w.at, s.entry, s.id`
+
+type LoadedRow = Omit<SegmentRow, 'agent' | 'delegation' | 'kind' | 'created_at'> & {
+  readonly at: number
 }
 
 const systemFieldsSchema = z.array(z.string())

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql } from 'kysely'
 import { prepareEntry } from '../audit/append.ts'
 import { LogWriter } from '../audit/log-writer.ts'
 import { openTestLog, testEntry, type TestLog } from '../audit/testing.ts'
@@ -71,4 +72,34 @@ test('erased content leaves memory after a while', async (t) => {
   }))
   await log.clock.advance(601_000)
   assert.equal(fromOf(await memory.of(['agt_1'], log), 'LT121000011101001000'), 0)
+})
+
+test('agents that ask together each get their own, and fail by themselves', async (t) => {
+  const log = await openTestLog(t, migrations)
+  const memory = new ShownMemory()
+  const agents = ['agt_1', 'agt_2', 'agt_3']
+  const ask = async (): Promise<string[]> =>
+    await Promise.all(
+      agents.map(async (agent) => {
+        const [shown] = await memory.of([agent], log)
+        return [...(shown?.segments ?? [])].map(({ text }) => text).join(' ')
+      }),
+    )
+  for (const agent of agents) await show(log, agent, `first-${agent}`)
+  assert.deepEqual(await ask(), ['first-agt_1', 'first-agt_2', 'first-agt_3'])
+  for (const agent of agents) await show(log, agent, `then-${agent}`)
+  assert.deepEqual(
+    await ask(),
+    agents.map((agent) => `first-${agent} then-${agent}`),
+  )
+
+  for (const agent of agents) await show(log, agent, `last-${agent}`)
+  await sql`update vault_value set value = '"another"' where value = '"last-agt_2"'`.execute(
+    log.store.db,
+  )
+  const asked = await Promise.allSettled(agents.map((agent) => memory.of([agent], log)))
+  assert.deepEqual(
+    asked.map((one) => one.status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
 })

@@ -1,10 +1,11 @@
 /**
- * Group commit: while one batch is being committed the next one gathers, so that a busy process pays
- * one fsync for many callers and an idle one waits for nobody.
+ * Batches: while one is at work the next one gathers, so that a busy process pays once for many callers
+ * (one fsync, one query) and an idle one waits for nobody. Nobody joins a batch that has begun: what is
+ * done for a caller is done after they asked.
  */
 
-/** Commits `items` in one transaction and answers for each, in their order. Throws when nothing was committed. */
-export type CommitBatch<T, R> = (items: readonly T[]) => Promise<readonly R[]>
+/** Does the work of `items` at once and answers for each, in their order. Throws when it is done for none. */
+export type WorkOff<T, R> = (items: readonly T[]) => Promise<readonly R[]>
 
 /** How large a batch may become. */
 export interface BatchLimits<T> {
@@ -20,24 +21,24 @@ interface Waiting<T, R> {
   readonly reject: (fault: unknown) => void
 }
 
-/** A queue in front of one committing transaction at a time. */
-export class GroupCommit<T, R> {
-  readonly #commit: CommitBatch<T, R>
+/** A queue in front of one batch at a time. */
+export class Batches<T, R> {
+  readonly #workOff: WorkOff<T, R>
   readonly #limits: BatchLimits<T>
   #waiting: Waiting<T, R>[] = []
-  #committing = false
+  #atWork = false
 
-  constructor(commit: CommitBatch<T, R>, limits: BatchLimits<T>) {
-    this.#commit = commit
+  constructor(workOff: WorkOff<T, R>, limits: BatchLimits<T>) {
+    this.#workOff = workOff
     this.#limits = limits
   }
 
-  /** Resolves when the batch that holds `item` is durable; rejects when that batch failed. */
+  /** Resolves when the batch that holds `item` is done; rejects when that batch failed. */
   add(item: T): Promise<R> {
     const { promise, resolve, reject } = Promise.withResolvers<R>()
     this.#waiting.push({ item, resolve, reject })
-    if (!this.#committing) {
-      this.#committing = true
+    if (!this.#atWork) {
+      this.#atWork = true
       // Let the requests that arrived in the same turn of the event loop join the first batch.
       setImmediate(() => void this.#drain())
     }
@@ -48,14 +49,14 @@ export class GroupCommit<T, R> {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, this.#next())
       try {
-        const answers = await this.#commit(batch.map((waiting) => waiting.item))
+        const answers = await this.#workOff(batch.map((waiting) => waiting.item))
         if (answers.length !== batch.length) throw new Error('expected an answer for every item')
         for (const [i, waiting] of batch.entries()) waiting.resolve(answers[i] as R)
       } catch (fault) {
         for (const waiting of batch) waiting.reject(fault)
       }
     }
-    this.#committing = false
+    this.#atWork = false
   }
 
   /** How many of those that wait make up the next batch: at least one. */
