@@ -102,11 +102,13 @@ export class TextIndex<T> {
       if (skeleton.length === 0) continue
       search(page, skeleton, (text, from, to) => {
         const manner = read(text, { from, to }, bytes, numeric ? Number(value) : undefined)
-        if (manner === undefined) return false
+        if (manner === undefined) return 'on'
+        // Texts come one after the other: those before this one are read.
+        if (found.size >= most && !found.has(text.of)) return 'enough'
         const known = found.get(text.of)
         if (known === undefined || ORDER.indexOf(manner) < ORDER.indexOf(known))
           found.set(text.of, manner)
-        return manner === 'literal'
+        return manner === 'literal' ? 'next' : 'on'
       })
       if (found.size >= most) break
     }
@@ -210,9 +212,10 @@ function shiftOf(bytes: number): number {
 
 const ORDER: readonly Manner[] = ['literal', 'case', 'spacing', 'number', 'split', 'encoded']
 
-type Reader<T> = (text: Text<T>, from: number, to: number) => boolean
+/** After an occurrence: read `on`, leave this text for the `next`, or that was `enough`. */
+type Reader<T> = (text: Text<T>, from: number, to: number) => 'on' | 'next' | 'enough'
 
-/** Calls `reader` for occurrences of the skeleton in a page; a text is left when it says so. */
+/** Calls `reader` for occurrences of the skeleton in a page, until it has enough. */
 function search<T>(page: Page<T>, skeleton: Buffer, reader: Reader<T>): void {
   let chunks = chunksOf(page, skeleton)
   const size = page.folded.length / CHUNKS
@@ -245,8 +248,9 @@ function occurrences<T>(
     }
     if (text === undefined) break
     const inside = at + skeleton.length <= text.end
-    const done = inside && reader(text, at, at + skeleton.length)
-    const onward = done || ++reads > MOST_READ ? text.end : at + 1
+    const then = inside ? reader(text, at, at + skeleton.length) : 'on'
+    if (then === 'enough') return page.length
+    const onward = then === 'next' || ++reads > MOST_READ ? text.end : at + 1
     at = window.indexOf(skeleton, onward)
   }
   return Math.max(from, until - skeleton.length + 1)
