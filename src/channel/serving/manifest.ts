@@ -1,0 +1,68 @@
+/**
+ * `manifest.json` beside weights: which models a folder holds, the digest of each file, and the words that
+ * they were trained on. `readManifest` reads it; nothing here opens a model.
+ */
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as z from 'zod'
+import type { Digest } from '../../base/bytes.ts'
+import { ok, type Result, refuse } from '../../base/result.ts'
+
+const digest = z
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/, 'expected `sha256:` and 64 hex digits')
+  .transform((text) => text as Digest)
+
+/** A file of the folder itself: no path leads out of it. */
+const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'expected a file name')
+
+const weightsSchema = z.looseObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/),
+  file: fileName,
+  digest,
+  /** How often it was trained alike, by seed; the first is what is served. */
+  seed: z.int().nonnegative().exactOptional(),
+})
+/** One file of weights. */
+export type Weights = z.infer<typeof weightsSchema>
+
+const manifestSchema = z.looseObject({
+  /** The benchmark that the models were trained for: other words mean another model. */
+  benchmark: z.string().min(1),
+  /** Every word of the closed vocabulary; its id is its place. */
+  words: z.array(z.string().min(1)).min(1).max(10_000),
+  models: z.array(weightsSchema).min(1),
+})
+/** @see manifestSchema */
+export type Manifest = z.infer<typeof manifestSchema>
+
+/** The manifest of a folder of weights. */
+export async function readManifest(
+  folder: string,
+): Promise<Result<Manifest, { reason: 'weights_missing' | 'weights_damaged'; message: string }>> {
+  let text: string
+  try {
+    text = await readFile(join(folder, 'manifest.json'), 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return refuse({
+      reason: 'weights_missing',
+      message: `expected \`manifest.json\` in \`${folder}\`, got nothing`,
+    })
+  }
+  const parsed = manifestSchema.safeParse(jsonOf(text))
+  if (parsed.success) return ok(parsed.data)
+  return refuse({
+    reason: 'weights_damaged',
+    message: `expected a manifest of weights in \`${folder}\`, got ${z.prettifyError(parsed.error)}`,
+  })
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}
