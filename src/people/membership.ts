@@ -8,7 +8,15 @@ import type { Random } from '../base/random.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import type { Store } from '../store/store.ts'
 import { ADMINISTRATORS, leavesAdministrator } from './administrators.ts'
-import { deleteMember, findPerson, insertGroup, insertMember, lockGroup } from './people-store.ts'
+import {
+  deleteMember,
+  findPerson,
+  groupsOf,
+  insertGroup,
+  insertMember,
+  lockGroup,
+  lockPerson,
+} from './people-store.ts'
 import { type Group, isSlug } from './person.ts'
 
 interface Env {
@@ -39,17 +47,30 @@ export async function createGroup(
   })
 }
 
-/** Adds a person to a group. */
+/** Every call's entry names the groups of whom it is for, and takes no more (`audit/entry.ts`). */
+const MOST_GROUPS = 200
+
+/** Adds a person to a group; to 200 at most. */
 export async function addMember(
   request: MembershipRequest,
   by: Actor,
   env: Env,
-): Promise<Result<Group, { reason: 'unknown_group' | 'unknown_person' | 'already_member' }>> {
+): Promise<
+  Result<
+    Group,
+    { reason: 'unknown_group' | 'unknown_person' | 'already_member' | 'too_many_groups' }
+  >
+> {
   return await env.store.transaction(async (tx) => {
+    // The person before the group, as everybody who locks both.
+    const person = await lockPerson(tx, request.person)
     const group = await lockGroup(tx, request.group)
     if (group === undefined) return refuse({ reason: 'unknown_group' })
-    const person = await findPerson(tx, request.person)
     if (person === undefined) return refuse({ reason: 'unknown_person' })
+    const groups = await groupsOf(tx, person.id)
+    if (groups.length >= MOST_GROUPS && !groups.includes(group.id)) {
+      return refuse({ reason: 'too_many_groups' })
+    }
     const added = await insertMember(tx, group.id, person.id)
     if (!added) return refuse({ reason: 'already_member' })
     await append(tx, [changed('group_member_added', group.id, person.id, { by, ...env })])
