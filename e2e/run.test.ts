@@ -116,15 +116,19 @@ after(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
-function behalf(line: string): ReturnType<typeof runCommand> {
-  return runCommand(`${root}/bin/behalf ${line}`, {
+function environment(): Record<string, string> {
+  return {
     PATH: process.env['PATH'] ?? '',
     HOME: person,
     BEHALF_HOME: join(home, 'behalf'),
     BEHALF_URL: server.url,
     BEHALF_SESSION: token,
     GITHUB_TOKEN: 'a token of the person',
-  })
+  }
+}
+
+function behalf(line: string): ReturnType<typeof runCommand> {
+  return runCommand(`${root}/bin/behalf ${line}`, environment())
 }
 
 /** A coding agent in thirty lines: all that it does is done with what is inside. */
@@ -215,6 +219,39 @@ test(
     assert.equal((await must('showAgent', { id: agent })).state, 'ended')
   },
 )
+
+test('at a terminal the program has one of its own, which follows its size', { skip }, async () => {
+  writeFileSync(
+    join(project, 'asks.mjs'),
+    `const tty = process.stdin.isTTY && process.stdout.isTTY
+     if (!tty) setTimeout(() => process.exit(0), 100)
+     console.log(JSON.stringify([tty, process.stdout.getWindowSize?.(), process.env.TERM, process.env.SECRET]))
+     process.stdout.once('resize', () => (console.log(JSON.stringify(process.stdout.getWindowSize())), process.exit(5)))
+     setInterval(() => {}, 1_000)`,
+  )
+  // A person at a terminal, who makes it smaller while the program runs.
+  const at = async (options: string): Promise<string> => {
+    const typed = join(home, 'typed.sh')
+    writeFileSync(
+      typed,
+      `stty rows 41 cols 101
+       ( sleep 2; stty rows 20 cols 50 </dev/tty ) &
+       ${root}/bin/behalf run ${options} --folder ${project} -- node ${project}/asks.mjs
+       echo "status $?"; stty -a`,
+    )
+    const { output } = await runCommand(`script -qfc 'sh ${typed}' /dev/null </dev/null`, {
+      ...environment(),
+      TERM: 'xterm',
+      SECRET: 'x',
+    })
+    return output
+  }
+  const own = await at('')
+  assert.match(own, /\[true,\[101,41\],"xterm",null\]\s+\[50,20\]\s+status 5/)
+  // Given back as it was: neither raw nor silent.
+  assert.match(own, /\sicanon\s.*\secho\s/s)
+  assert.match(await at('--no-terminal --for 1s'), /\[null,null,null,null\]/)
+})
 
 test(
   'refused: a folder with the person’s credentials in it, a whole home, our own home',

@@ -18,7 +18,8 @@ import type { Door } from '../sandbox/doors.ts'
 import type { Destination } from '../sandbox/egress.ts'
 import { sweep } from '../sandbox/leftovers.ts'
 import type { Exit } from '../sandbox/report.ts'
-import { sandboxed, type SandboxSpec } from '../sandbox/sandboxed.ts'
+import { sandboxed, type Sandboxed, type SandboxSpec } from '../sandbox/sandboxed.ts'
+import type { TerminalSize } from '../sandbox/terminal.ts'
 import { homeFolder } from './context.ts'
 import { EXIT, examples, Refused } from './terminal.ts'
 import { hostOf, listOf, secondsOf, UsageError, wholeNumber } from './usage.ts'
@@ -32,6 +33,7 @@ interface RunOptions {
   readonly set?: readonly string[]
   readonly connection?: string
   readonly door?: string
+  readonly terminal: boolean
   readonly memory: string
   readonly for?: string
 }
@@ -46,6 +48,7 @@ const ROOT = join(import.meta.dirname, '../..')
 // What `behalf bridge` inside is made of.
 const OURS = ['bin', 'src', 'node_modules', 'package.json']
 const MEBIBYTE = 1024 * 1024
+const ANSWERED_MILLISECONDS = 50
 
 /** Adds the command. */
 export function addSandboxedRun(program: Command): void {
@@ -70,6 +73,7 @@ export function addSandboxedRun(program: Command): void {
       'the connection (`behalf connect`) that `behalf bridge` inside serves',
     )
     .option('--door <socket>', 'the socket of the installation; by default bridge.sock in its home')
+    .option('--no-terminal', 'give it pipes even where this is a terminal')
     .option('--memory <MiB>', 'memory in total', '4096')
     .option('--for <duration>', 'end it after: 45m, 8h')
     .addHelpText(
@@ -77,6 +81,7 @@ export function addSandboxedRun(program: Command): void {
       examples(
         'behalf run -- git log',
         'behalf run --allow registry.npmjs.org -- npm install',
+        'behalf run --allow api.anthropic.com --env ANTHROPIC_API_KEY --read-write ~/.agent-home --set HOME=$HOME/.agent-home -- claude',
         'behalf run --connection con_… --allow api.anthropic.com --env ANTHROPIC_API_KEY -- claude -p "fix the test"',
       ),
     )
@@ -101,13 +106,42 @@ async function run(command: readonly string[], options: RunOptions): Promise<voi
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => program.kill())
   }
+  const giveBack = spec.terminal === undefined ? undefined : lent(program)
   process.stdin.pipe(stdin)
   stdout.pipe(process.stdout)
   stderr.pipe(process.stderr)
   const ended = await exit
+  await giveBack?.()
   process.stdin.destroy()
   summary(ended).forEach(say)
   process.exitCode = statusOf(ended)
+}
+
+/** What is typed goes on as it is, and the size is passed on; the result gives the terminal back. */
+function lent(program: Sandboxed): () => Promise<void> {
+  const { stdin, stdout } = process
+  const resized = (): void => program.resize(sizeOf(stdout))
+  stdout.on('resize', resized)
+  stdin.setRawMode(true)
+  const restore = (): void => void stdin.setRawMode(false)
+  process.once('exit', restore)
+  return async () => {
+    stdout.off('resize', resized)
+    // What the terminal answers to the program's last questions is not to be read by the shell after us.
+    stdin.unpipe().resume()
+    await systemClock.sleep(ANSWERED_MILLISECONDS)
+    restore()
+  }
+}
+
+function sizeOf({
+  rows,
+  columns,
+}: {
+  readonly rows: number
+  readonly columns: number
+}): TerminalSize {
+  return { rows, columns }
 }
 
 async function specOf(
@@ -136,6 +170,7 @@ async function specOf(
       ...(options.for !== undefined && { wallMilliseconds: secondsOf(options.for) * 1_000 }),
     },
     tier: 'T1',
+    ...(options.terminal && isTerminal() && { terminal: sizeOf(process.stdout) }),
     egress: listOf(options.allow ?? '').map(destinationOf),
     doors: bridged ? [bridgeDoor(options.connection ?? '', doorOf(options))] : [],
   }
@@ -160,6 +195,16 @@ async function repositoryIn(folder: string): Promise<{ readOnly: string[]; readW
   return { readOnly: [config, hooks], readWrite: [git] }
 }
 
+function isTerminal(): boolean {
+  return process.stdin.isTTY && process.stdout.isTTY
+}
+
+/** What the person's terminal can draw. */
+function drawnOn(): Record<string, string> {
+  const given = ['TERM', 'COLORTERM'].map((name) => [name, process.env[name] ?? ''] as const)
+  return Object.fromEntries(given.filter(([, value]) => /^[\w.+-]{1,64}$/.test(value)))
+}
+
 /** A program by path, or by name on the person's PATH. */
 function found(named: string, folder: string): string {
   if (named === 'node') return named
@@ -176,6 +221,7 @@ function environmentOf(options: RunOptions, bridged: boolean): Record<string, st
     HOME: '/tmp',
     LANG: 'C.UTF-8',
     ...(bridged && { BEHALF_BRIDGE_PORT: String(BRIDGE_PORT) }),
+    ...(options.terminal && isTerminal() && drawnOn()),
   }
   for (const name of listOf(options.env ?? '')) {
     const value = process.env[name]

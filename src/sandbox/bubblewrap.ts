@@ -19,10 +19,11 @@ import { tried } from './probe.ts'
 import type { Program } from './program.ts'
 import type { SandboxEnv, SandboxSpec } from './sandboxed.ts'
 import { seccompFilter } from './seccomp.ts'
+import { inTerminal, SCRIPT } from './terminal.ts'
 
 /** What is to be jailed. */
 export interface Plan {
-  readonly spec: Pick<SandboxSpec, 'cwd' | 'label'>
+  readonly spec: Pick<SandboxSpec, 'cwd' | 'label' | 'terminal'>
   readonly bounds: Bounds
   readonly program: Program
   readonly mounts: readonly Mount[]
@@ -47,6 +48,12 @@ const HOW = 'install `bubblewrap` (Debian, Ubuntu, Fedora and Arch call the pack
 export async function jailed(plan: Plan, env: SandboxEnv): Promise<Result<Launch, JailRefusal>> {
   const usable = await jailWorks(env)
   if (!usable.ok) return usable
+  const { terminal } = plan.spec
+  if (terminal !== undefined && (await lstat(SCRIPT).catch(() => undefined)) === undefined) {
+    return unavailable(
+      `no \`script\` at \`${SCRIPT}\` to make a terminal: install util-linux whole`,
+    )
+  }
   const { file, args, javascript, code } = plan.program
   const identity = await identityFor(plan.mounts, plan.spec.label)
   const needed = [
@@ -63,7 +70,8 @@ export async function jailed(plan: Plan, env: SandboxEnv): Promise<Result<Launch
   const program = javascript
     ? [env.nodePath, ...(heap === undefined ? [] : [`--max-old-space-size=${heap}`]), file, ...args]
     : [file, ...args]
-  const command = opening(plan.doors, [...limited(plan.bounds), ...program], env.nodePath)
+  const shownIn = terminal === undefined ? program : inTerminal(terminal, program)
+  const command = opening(plan.doors, [...limited(plan.bounds), ...shownIn], env.nodePath)
   const shown = new Set([env.nodePath, code, file])
   return ok({
     tier: 'T1',

@@ -26,6 +26,7 @@ import { permitted } from './permission-model.ts'
 import { programOf, type ProgramRefusal } from './program.ts'
 import type { Exit, Usage } from './report.ts'
 import { supervised, type Order } from './supervise.ts'
+import type { TerminalSize } from './terminal.ts'
 
 /** Where a program ran. */
 export type Tier = 'T0' | 'T1'
@@ -46,6 +47,8 @@ export interface SandboxSpec {
   readonly egress?: readonly Destination[]
   /** What of ours answers on its loopback (T1 only). */
   readonly doors?: readonly Door[]
+  /** Its standard streams are a terminal of its own (T1 only); then its two outputs are one. */
+  readonly terminal?: TerminalSize
   /** Whose program it is: started as root, the same label is the same user, and another one another. */
   readonly label?: string
   /** `best` (default): T1 where it works, else T0. A named tier runs there or not at all. */
@@ -77,6 +80,8 @@ export interface Sandboxed {
   readonly layers: readonly string[]
   /** What it used so far. */
   stats(): Usage
+  /** Gives its terminal another size, where it has one. */
+  resize(size: TerminalSize): void
   /** Kills the program and what it started, at once. */
   kill(): void
 }
@@ -113,6 +118,7 @@ export async function sandboxed(
     doors,
     bounds: bounds.value,
     folders: mounts.value.filter((mount) => mount.writable).map((mount) => mount.real),
+    hasTerminal: spec.terminal !== undefined,
     environment: { ...spec.environment, ...(proxy === undefined ? {} : PROXY_ENVIRONMENT) },
     ...(proxy !== undefined && { traffic: proxy }),
   }
@@ -126,6 +132,7 @@ export async function sandboxed(
   }
   const why = fellBack === undefined ? '' : `; T1 is unavailable: ${fellBack}`
   if (doors.length > 0) return unavailable(`T0 has no way out${why}`)
+  if (spec.terminal !== undefined) return unavailable(`T0 has no terminal${why}`)
   if (!program.value.javascript) {
     return refuse({ reason: 'not_javascript', message: `T0 runs JavaScript only${why}` })
   }

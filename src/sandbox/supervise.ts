@@ -11,6 +11,7 @@ import { hostMark } from './leftovers.ts'
 import type { Bounds } from './limits.ts'
 import type { Denied, Ending, Exit, Usage } from './report.ts'
 import type { Sandboxed } from './sandboxed.ts'
+import { resize } from './terminal.ts'
 import { Watch } from './watch.ts'
 
 /** What is supervised, and by whose traffic it is judged. */
@@ -23,6 +24,7 @@ export interface Order {
   /** Removed at the end. */
   readonly scratch?: string
   readonly doors: readonly Door[]
+  readonly hasTerminal: boolean
   readonly traffic?: Traffic
   readonly fellBack?: string
 }
@@ -99,6 +101,10 @@ export async function supervised(order: Order, clock: Clock): Promise<Sandboxed>
     tier: launch.tier,
     layers: [...launch.layers, ...(group === undefined ? [] : ['control group'])],
     stats: used,
+    resize: (size) => {
+      // Once the first process was reaped its number may be somebody else's.
+      if (order.hasTerminal && !over.signal.aborted) resize(root, size)
+    },
     kill: () => end('killed'),
     ...fallback,
   }
