@@ -14,7 +14,13 @@ import { covers } from '../delegation/covers.ts'
 import { standing } from '../delegation/standing.ts'
 import type { Era } from '../mcp/era.ts'
 import { type ListMethod, listResult } from '../mcp/results.ts'
-import type { Definition, DefinitionKind, ServerTier } from '../registry/server.ts'
+import {
+  type Definition,
+  type DefinitionKind,
+  definitionKey,
+  resourceDefinition,
+  type ServerTier,
+} from '../registry/server.ts'
 import { serverResource } from '../token/resource.ts'
 import type { Caller } from '../token/authenticate-token.ts'
 import type { EndpointEnv } from './endpoint.ts'
@@ -60,6 +66,7 @@ export async function serveList(
   const offered = request.servers.flatMap(({ server }) =>
     [...server.definitions.values()]
       .filter((definition) => definition.kind === kind)
+      .filter((definition) => !request.prefixed || isAlone(definition, request.servers))
       .filter((definition) =>
         isOffered(
           definition,
@@ -97,6 +104,17 @@ export async function serveList(
       : definition.value,
   )
   return ok(listResult(method, items, request.era, env.info))
+}
+
+/** Whether a URI leads to one server: where all are served it has no prefix, and two of a kind are refused. */
+function isAlone({ kind, name }: Definition, servers: readonly KnownServer[]): boolean {
+  if (kind !== 'resource' && kind !== 'resource_template') return true
+  const offering = servers.filter(({ server }) =>
+    kind === 'resource'
+      ? resourceDefinition(server, name) !== undefined
+      : server.definitions.has(definitionKey(kind, name)),
+  )
+  return offering.length === 1
 }
 
 /** As many names as an entry holds beside all else (`MAX_ENTRY_BYTES`). */

@@ -59,9 +59,12 @@ export class ServersCache {
     return await this.named(name)
   }
 
-  /** The first server that offers a resource of this URI. */
+  /** The server that offers a resource of this URI, if it is the only one: none stands in for another. */
   async offering(uri: string): Promise<KnownServer | undefined> {
-    return (await this.all()).find(({ server }) => resourceDefinition(server, uri) !== undefined)
+    const [one, ...others] = (await this.all()).filter(
+      ({ server }) => resourceDefinition(server, uri) !== undefined,
+    )
+    return others.length === 0 ? one : undefined
   }
 
   /** Forgets everything; the next call reads again. */
