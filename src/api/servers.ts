@@ -8,11 +8,18 @@ const sink = z.strictObject({
   kind: z.enum(['path', 'email', 'url', 'account', 'amount', 'id', 'name']),
 })
 
+const toolClass = z.enum(['read', 'write', 'egress', 'destructive', 'money'])
+
 const reviewedTool = z.strictObject({
   name: z.string().min(1).max(200),
-  class: z.enum(['read', 'write', 'egress', 'destructive', 'money']),
+  class: toolClass,
   consequential: z.boolean(),
-  sinks: z.array(sink).max(50).default([]),
+  /** Left out, they are inferred from the definition; `[]` says that there are none. */
+  sinks: z.array(sink).max(50).optional(),
+  /** Results are what others wrote, as it stands: no field in them is the system's. Inferred if left out. */
+  verbatim: z.boolean().optional(),
+  /** Results are not for everybody's eyes: what carries them out asks a person. */
+  confidential: z.boolean().optional(),
   systemFields: z.array(z.string().max(200)).max(50).optional(),
   warnings: z.string().max(200).optional(),
   independent: z.boolean().optional(),
@@ -32,7 +39,16 @@ const server = z.object({
   state: z.string(),
   revision: z.int(),
   personRights: z.string(),
-  tools: z.array(z.object({ name: z.string(), class: z.string(), consequential: z.boolean() })),
+  tools: z.array(
+    z.object({
+      name: z.string(),
+      class: z.string(),
+      consequential: z.boolean(),
+      sinks: z.array(z.object({ path: z.string(), kind: z.string() })),
+      verbatim: z.boolean(),
+      confidential: z.boolean(),
+    }),
+  ),
   reason: z.string().optional(),
 })
 
@@ -89,7 +105,19 @@ export const observeServer = operation({
   path: '/servers/{id}/observe',
   summary: 'Connect to a server and keep what it offers, for review; drift quarantines.',
   input: id,
-  output: z.object({ server, definitions: z.array(definition) }),
+  output: z.object({
+    server,
+    definitions: z.array(definition),
+    /** What each tool looks like by name and schema: a draft for the reviewer, who decides. */
+    drafts: z.array(
+      z.object({
+        name: z.string(),
+        looksLike: z.string(),
+        sinks: z.array(sink),
+        verbatim: z.boolean(),
+      }),
+    ),
+  }),
 })
 
 export const reviewServer = operation({
@@ -101,6 +129,7 @@ export const reviewServer = operation({
     'Accept what was observed: pins every definition by digest and declares classes and sinks.',
   input: id.extend({
     tools: z.array(reviewedTool).max(1_000),
+    resources: z.strictObject({ class: toolClass, consequential: z.boolean() }).optional(),
     digests: z.record(z.string(), z.string()),
   }),
   output: server,

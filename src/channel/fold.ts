@@ -2,8 +2,8 @@
  * Folding: what stays of a text when disguises are taken off.
  *
  * Call `skeletonOf` for the letters and digits of a text in lower case (case, spacing and punctuation
- * fall away), `decodings` for what it says when read as percent-encoding, character references, base64
- * or hex, and `numberSkeletons` for the ways to write a number. Each is bounded in time by its input.
+ * fall away), `decodings` for what it says when read as percent-encoding, character references, escapes
+ * of JSON, base64 or hex, and `numberSkeletons` for the ways to write a number. Each is bounded in time by its input.
  */
 
 /** For each byte: what it folds to, or 0 for what falls away. Bytes of other scripts stand for themselves. */
@@ -34,7 +34,7 @@ export function skeletonOf(text: string): Buffer {
 }
 
 /** How a text can be written so that nobody reads it. */
-export type Encoding = 'percent' | 'reference' | 'base64' | 'hex'
+export type Encoding = 'percent' | 'reference' | 'escape' | 'base64' | 'hex'
 
 /** What a text says when decoded. */
 export interface Decoding {
@@ -68,7 +68,17 @@ function wholeTexts(text: string): Decoding[] {
     const decoded = text.replace(/&(#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,6});/gi, character)
     if (decoded !== text) found.push({ encoding: 'reference', text: decoded })
   }
+  if (/\\(?:u[0-9a-f]{4}|["\\/bfnrt])/i.test(text)) {
+    const decoded = text.replace(/\\(?:u([0-9a-f]{4})|(["\\/bfnrt]))/gi, unescaped)
+    found.push({ encoding: 'escape', text: decoded.toWellFormed() })
+  }
   return found
+}
+
+/** RFC 8259 §7. */
+function unescaped(_: string, code: string | undefined, sign: string | undefined): string {
+  if (code !== undefined) return String.fromCharCode(Number.parseInt(code, 16))
+  return /["\\/]/.test(sign ?? '') ? (sign ?? '') : ' '
 }
 
 const NAMED: Readonly<Record<string, string>> = {

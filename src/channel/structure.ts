@@ -100,8 +100,7 @@ function visit(
     for (const [key, member] of Object.entries(value)) {
       const path = place.path === '' ? key : `${place.path}.${key}`
       // A map from addresses holds values in the place of names.
-      if (!/^[A-Za-z_$][\w$.-]{0,60}$/.test(key) || ADDRESS.test(key))
-        keep({ path: place.path, key: place.key, text: key }, own, walk)
+      if (!isPlainName(key)) keep({ path: place.path, key: place.key, text: key }, own, walk)
       visit(member, { path, key, list: place.list }, own, walk)
     }
   } else if (typeof value === 'string' || typeof value === 'number') {
@@ -113,6 +112,11 @@ function visit(
       walk,
     )
   }
+}
+
+/** Whether a member's name only names: not an address or a text in the place of a name. */
+export function isPlainName(name: string): boolean {
+  return /^[A-Za-z_$][\w$.-]{0,60}$/.test(name) && !ADDRESS.test(name)
 }
 
 /** Begins a record; beyond the most, everything goes into the last, which then says nothing of each. */

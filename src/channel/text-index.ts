@@ -81,10 +81,9 @@ export class TextIndex<T> {
         for (const deeper of decodings(decoded, 1)) this.#fold(of, foldable(deeper.text), true)
       }
     }
-    if (text.includes('%') || text.includes('&')) {
+    if (text.includes('%') || text.includes('&') || text.includes('\\')) {
       for (const { encoding, text: decoded } of decodings(text)) {
-        if (encoding === 'percent' || encoding === 'reference')
-          this.#fold(of, foldable(decoded), true)
+        if (encoding !== 'base64' && encoding !== 'hex') this.#fold(of, foldable(decoded), true)
       }
     }
   }

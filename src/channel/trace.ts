@@ -14,6 +14,7 @@ import type { Json, JsonObject } from '../base/canonical-json.ts'
 import { areInWords, isChosen, type Words, wordsOf } from './chosen.ts'
 import { decodings, skeletonOf } from './fold.ts'
 import type { Shown, Standing, TracedSegment } from './shown.ts'
+import { isPlainName } from './structure.ts'
 import type { Hit, Manner } from './text-index.ts'
 
 /** Why a value is grounded, or why not. */
@@ -33,7 +34,7 @@ export type Ground =
 
 /** Where one argument value was found. */
 export interface Provenance {
-  /** Dotted path in the arguments, `[]` for list elements. */
+  /** Dotted path in the arguments, `[]` for list elements, `{}` for names that stand in the place of values. */
   readonly path: string
   /** Identifiers of the segments that the value stands in, oldest first. */
   readonly from: readonly string[]
@@ -47,10 +48,20 @@ export interface Provenance {
 const MAX_LEAVES = 100
 const MAX_SOURCES = 20
 
-/** The provenance of every string and number in `argumentsValue`, in document order, at most 100. */
-export function trace(shown: readonly Shown[], argumentsValue: JsonObject): readonly Provenance[] {
+/**
+ * The provenance of every string and number in `argumentsValue`, in document order, at most 100. Names of
+ * members are values too where they cannot be anything else, and where a sink (`shares{}`) says so.
+ */
+export function trace(
+  shown: readonly Shown[],
+  argumentsValue: JsonObject,
+  sinks: readonly string[] = [],
+): readonly Provenance[] {
   const words = wordsIn(shown)
-  return leaves(argumentsValue)
+  const declared = new Set(sinks.map((path) => path.replaceAll('[]', '')))
+  const isValue: IsValue = (name, path) =>
+    !isPlainName(name) || declared.has(path.replaceAll('[]', ''))
+  return leaves(argumentsValue, isValue)
     .slice(0, MAX_LEAVES)
     .map(({ path, text }) => ({ path, ...groundOf(text, shown, words) }))
 }
@@ -60,7 +71,7 @@ export function trace(shown: readonly Shown[], argumentsValue: JsonObject): read
  * without arguments chooses nothing.
  */
 export function isDirected(shown: readonly Shown[], argumentsValue: JsonObject): boolean {
-  const texts = leaves(argumentsValue).map((leaf) => leaf.text)
+  const texts = leaves(argumentsValue, (name) => !isPlainName(name)).map((leaf) => leaf.text)
   return (
     texts.length > 0 &&
     areInWords(
@@ -73,18 +84,29 @@ export function isDirected(shown: readonly Shown[], argumentsValue: JsonObject):
 /** Counts and flags are in nobody's words. */
 const IS_SMALL = /^\d{1,3}$/
 
-/** The confidential segments of which the arguments carry something away, however written or taken apart. */
+/**
+ * The confidential segments of which the arguments carry something away, however written or taken apart: in
+ * values, in names of members, in JSON within a text. Arguments too large to be looked through are taken
+ * to carry all of them.
+ */
 export function carried(shown: readonly Shown[], argumentsValue: JsonObject): readonly string[] {
-  if (!shown.some(({ segments }) => [...segments].some(isConfidential))) return []
-  const whole = leaves(argumentsValue)
-    .slice(0, MAX_LEAVES)
+  const secrets = shown.flatMap(({ segments }) => [...segments].filter(isConfidential))
+  if (secrets.length === 0) return []
+  const values = leaves(argumentsValue).map((leaf) => leaf.text)
+  const names = leaves(argumentsValue, () => true)
+    .filter(({ path }) => path.endsWith('{}'))
     .map((leaf) => leaf.text)
+  const nested = [...values, ...names].flatMap((text) => within(text))
+  const whole = [...values, ...names, ...nested]
   const texts = [
-    whole.join(' '),
+    // A sentence may be taken apart, over arguments or over names.
+    ...[values, names, nested].map((parts) => parts.join(' ')),
     ...whole.flatMap((text) => decodings(text)).map((one) => one.text),
   ]
+  const looked = texts.flatMap(pieces)
+  if (looked.length > MAX_PIECES) return secrets.slice(0, MAX_SOURCES).map(({ id }) => id)
   const found = new Set<string>()
-  for (const piece of texts.flatMap(pieces).slice(0, MAX_PIECES)) {
+  for (const piece of new Set(looked)) {
     for (const one of shown) {
       for (const { of } of one.find(piece)) if (isConfidential(of)) found.add(of.id)
       for (const { segment } of one.fieldsWith(piece))
@@ -98,7 +120,7 @@ function isConfidential({ confidential = false }: TracedSegment): boolean {
   return confidential
 }
 
-const MAX_PIECES = 400
+const MAX_PIECES = 10_000
 const WORDS_IN_PIECE = 4
 
 /** Runs of words that hardly recur by chance, and single words that are codes. */
@@ -137,6 +159,45 @@ function spoken({ segments }: Shown): string {
 }
 
 function groundOf(value: string, shown: readonly Shown[], words: Words): Omit<Provenance, 'path'> {
+  const whole = groundOfText(value, shown, words)
+  if (whole.ground !== 'unseen') return whole
+  // A text that holds JSON says what its parts say, and is never more than the worst of them.
+  const parts = within(value)
+    .slice(0, MAX_LEAVES)
+    .map((part) => groundOfText(part, shown, words))
+  const worst = WORST.map((ground) => parts.find((part) => part.ground === ground)).find(
+    (part) => part !== undefined,
+  )
+  if (worst === undefined) return whole
+  const from = [...new Set(parts.flatMap((part) => part.from))].slice(0, MAX_SOURCES)
+  return { ...worst, from, grounded: false }
+}
+
+/** What makes a text that was put together doubtful, the worst first; what is not among them stays unseen. */
+const WORST: readonly Ground[] = ['untrusted', 'claimed', 'unchosen']
+
+const MOST_NESTED = 3
+
+/** The values and names in a text that is JSON, and in texts within it. */
+function within(text: string, depth = 0): string[] {
+  if (depth >= MOST_NESTED || !/^\s*[[{"]/.test(text)) return []
+  let value: Json
+  try {
+    value = JSON.parse(text) as Json
+  } catch {
+    return []
+  }
+  return leaves(value, (name) => !isPlainName(name)).flatMap((leaf) => [
+    leaf.text,
+    ...within(leaf.text, depth + 1),
+  ])
+}
+
+function groundOfText(
+  value: string,
+  shown: readonly Shown[],
+  words: Words,
+): Omit<Provenance, 'path'> {
   const hits = shown.flatMap((one) => one.find(value))
   const standings = shown.flatMap((one) => one.fieldsWith(value))
   const ids = new Set([...hits.map((hit) => hit.of.id), ...standings.map((one) => one.segment.id)])
@@ -196,25 +257,31 @@ function isDirectly(segment: TracedSegment, words: Words): boolean {
   return directed && !records.some((record) => isChosen(record, records, words) === 'named')
 }
 
-/** Every string and number in `value` with its path. */
-export function leaves(value: Json): { path: string; text: string }[] {
-  const found: { path: string; text: string }[] = []
-  collect(value, '', found)
+/** Whether the name of a member, at a path that ends in `{}`, is a value. */
+type IsValue = (name: string, path: string) => boolean
+
+/** Every string and number in `value` with its path, and every name that is a value too. */
+export function leaves(value: Json, isValue: IsValue = () => false): Leaf[] {
+  const found: Leaf[] = []
+  collect(value, '', isValue, found)
   return found
 }
 
-function collect(
-  value: Json | undefined,
-  path: string,
-  found: { path: string; text: string }[],
-): void {
+interface Leaf {
+  readonly path: string
+  readonly text: string
+}
+
+function collect(value: Json | undefined, path: string, isValue: IsValue, found: Leaf[]): void {
   if (typeof value === 'string' || typeof value === 'number') {
     found.push({ path, text: String(value) })
   } else if (Array.isArray(value)) {
-    for (const element of value as readonly Json[]) collect(element, `${path}[]`, found)
+    for (const element of value as readonly Json[]) collect(element, `${path}[]`, isValue, found)
   } else if (typeof value === 'object' && value !== null) {
+    const names = `${path}{}`
     for (const [key, member] of Object.entries(value as JsonObject)) {
-      collect(member, path === '' ? key : `${path}.${key}`, found)
+      if (isValue(key, names)) found.push({ path: names, text: key })
+      collect(member, path === '' ? key : `${path}.${key}`, isValue, found)
     }
   }
 }

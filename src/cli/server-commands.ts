@@ -155,15 +155,36 @@ function addReviewCommands(server: Command): void {
     .command('review <server>')
     .summary('accept what was observed, from a review file')
     .requiredOption('--file <file>', 'tools with class and sinks, and the digests that were read')
-    .addHelpText('after', examples('behalf server review documents --file review.json'))
-    .action(
-      act(
-        'reviewServer',
-        (id, options) => ({ id, ...reviewIn(options['file'] ?? '') }),
-        serverText,
-      ),
+    .option('--confidential <tools>', 'comma-separated: their results are not for everybody')
+    .option(
+      '--verbatim <tools>',
+      'comma-separated: their results are what others wrote, as it stands',
     )
+    .addHelpText(
+      'after',
+      examples(
+        'behalf server review documents --file review.json',
+        'behalf server review documents --file review.json --confidential read_payroll',
+      ) + REVIEW_HELP,
+    )
+    .action(act('reviewServer', (id, options) => ({ id, ...reviewedIn(options) }), serverText))
 }
+
+/** What a review file holds, under the help of the command. */
+const REVIEW_HELP = `
+Each tool in a review file:
+  { "name": "send_email", "class": "egress", "consequential": true,
+    "sinks": [{ "path": "recipients[]", "kind": "email" }, { "path": "files[].id", "kind": "id" }],
+    "systemFields": ["message_id"], "verbatim": false, "confidential": false }
+  class         read, write, egress, destructive or money: what it does at worst
+  consequential asks, is confirmed twice, and voids approvals that wait
+  sinks         places in the arguments that say what a call reaches: path, email, url, account,
+                amount, id or name; [] is every element, {} at the end the names of the members.
+                Left out, they are inferred from the schema; an empty list says that there are none
+  systemFields  places in the results that the system fills; left out, they are inferred
+  verbatim      results are what others wrote: nothing in them is the system's
+  confidential  results must not leave: what carries them out asks a person
+`
 
 async function observe(id: string, options: Options, command: Command): Promise<void> {
   const { draft } = options
@@ -177,12 +198,25 @@ async function observe(id: string, options: Options, command: Command): Promise<
       flag: 'wx',
     })
   }
-  process.exitCode = await finish(terminal, observed, ({ server, definitions }) =>
+  process.exitCode = await finish(terminal, observed, ({ server, definitions, drafts }) =>
     [
       table(
         ['kind', 'name', 'digest', 'description'],
         definitions.map(({ kind, name, digest, value }) => [kind, name, digest, summaryOf(value)]),
       ),
+      ...(drafts.length === 0
+        ? []
+        : [
+            '',
+            table(
+              ['tool', 'looks like', 'seems to reach'],
+              drafts.map(({ name, looksLike, sinks, verbatim }) => [
+                name,
+                `${looksLike}${verbatim ? ', verbatim' : ''}`,
+                sinksText(sinks),
+              ]),
+            ),
+          ]),
       ...(draft === undefined
         ? []
         : [
@@ -202,12 +236,20 @@ function summaryOf({ description }: Definition['value']): string {
   return text.length <= 60 ? text : `${text.slice(0, 60)}…`
 }
 
-/** Everything that was offered, classed as the worst: a reviewer makes it less. */
-function draftOf({ definitions }: Output<'observeServer'>): Review {
+function sinksText(sinks: readonly { readonly path: string; readonly kind: string }[]): string {
+  return sinks.map(({ path, kind }) => `${path} (${kind})`).join(', ')
+}
+
+/** Everything that was offered, classed as the worst, with every sink that it may have: a reviewer makes it less. */
+function draftOf({ definitions, drafts }: Output<'observeServer'>): Review {
   return {
-    tools: definitions
-      .filter(({ kind }) => kind === 'tool')
-      .map(({ name }) => ({ name, class: 'destructive', consequential: true, sinks: [] })),
+    tools: drafts.map(({ name, sinks, verbatim }) => ({
+      name,
+      class: 'destructive',
+      consequential: true,
+      sinks,
+      ...(verbatim && { verbatim }),
+    })),
     digests: Object.fromEntries(
       definitions.map(({ kind, name, digest }) => [`${kind}:${name}`, digest]),
     ),
@@ -263,12 +305,30 @@ function egressOf({ allow, inject }: Options): z.core.util.JSONType[] {
   })
 }
 
-type Review = Pick<Input<'reviewServer'>, 'tools' | 'digests'>
+type Review = Pick<Input<'reviewServer'>, 'tools' | 'resources' | 'digests'>
+
+/** The review in the file, with what the options say of its tools. */
+function reviewedIn({ file = '', confidential = '', verbatim = '' }: Options): Review {
+  const review = reviewIn(file)
+  const [secret, raw] = [listOf(confidential), listOf(verbatim)]
+  const missing = [...secret, ...raw].find(
+    (name) => !review.tools.some((tool) => tool.name === name),
+  )
+  if (missing !== undefined)
+    throw new UsageError(`expected tool \`${missing}\` in the review file \`${file}\``)
+  const tools = review.tools.map((tool) => ({
+    ...tool,
+    ...(secret.includes(tool.name) && { confidential: true }),
+    ...(raw.includes(tool.name) && { verbatim: true }),
+  }))
+  return { ...review, tools }
+}
 
 /** Only that it is a review; the server says what is wrong inside. */
 function reviewIn(file: string): Review {
   const shape = z.strictObject({
     tools: z.array(z.record(z.string(), z.json())),
+    resources: z.record(z.string(), z.json()).exactOptional(),
     digests: z.record(z.string(), z.string()),
   })
   return jsonIn(file, shape, 'review') as Review
@@ -280,7 +340,12 @@ function serverText({ tools, ...server }: Output<'registerServer'>): string {
   const rows = tools.map((each) => [
     each.name,
     each.class,
-    each.consequential ? 'consequential' : '',
+    [
+      ...(each.consequential ? ['consequential'] : []),
+      ...(each.verbatim ? ['verbatim'] : []),
+      ...(each.confidential ? ['confidential'] : []),
+    ].join(', '),
+    sinksText(each.sinks),
   ])
-  return `${told}\n\n${table(['tool', 'class', ''], rows)}`
+  return `${told}\n\n${table(['tool', 'class', '', 'reaches'], rows)}`
 }

@@ -41,6 +41,20 @@ const VALUES: readonly (readonly [
     { sinks: ['a@b.c'], hosts: ['b.c'] },
   ],
   [
+    'the names of members',
+    [email('shares{}')],
+    { shares: { 'a@b.c': 'x@y.z', 'd@e.f': null } },
+    ['shares{}'],
+    { sinks: ['a@b.c', 'd@e.f'], hosts: ['b.c', 'e.f'] },
+  ],
+  [
+    'names of members in each element',
+    [email('to[].shares{}')],
+    { to: [{ shares: { 'a@b.c': 1 } }, { shares: {} }, { shares: 'd@e.f' }] },
+    [],
+    { sinks: ['a@b.c'], ungrounded: ['a@b.c'], hosts: ['b.c'] },
+  ],
+  [
     'a list where a string was declared',
     [email('to')],
     { to: ['a@b.c'] },

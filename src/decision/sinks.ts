@@ -109,6 +109,10 @@ function leavesAtSinks(declared: readonly DeclaredSink[], argumentsValue: JsonOb
     if (Array.isArray(value)) {
       for (const element of value as readonly Json[]) visit(element, `${path}[]`, bare, above)
     } else if (typeof value === 'object' && value !== null) {
+      // Names that the review declared; an object at another sink is refused before (`checkSinks`).
+      const named = kindsAt.get(`${bare}{}`) ?? NO_KINDS
+      for (const key of Object.keys(value))
+        for (const kind of named) found.push({ path: `${path}{}`, text: key, kind })
       for (const [key, member] of Object.entries(value as JsonObject)) {
         const dot = bare === '' ? '' : '.'
         visit(member, `${path}${dot}${key}`, `${bare}${dot}${key}`, kinds)
@@ -122,6 +126,8 @@ function leavesAtSinks(declared: readonly DeclaredSink[], argumentsValue: JsonOb
 }
 
 type Kinds = ReadonlySet<DeclaredSink['kind']>
+
+const NO_KINDS: Kinds = new Set()
 
 /** A path is grounded when every value that was looked up there is. */
 function groundedPaths(provenance: readonly ValueProvenance[]): Map<string, boolean> {

@@ -1,8 +1,9 @@
 /**
  * Where a value stands in a call's arguments: `path`, `to[].email`, `options.target`.
  *
- * A step is a member's name; `[]` after it goes into every element of a list. Conditions of an intent
- * and sinks of a reviewed tool are written so, and both are looked up by `valuesAt`.
+ * A step is a member's name; `[]` after it goes into every element of a list, `{}` after the last means
+ * the names of the members there (`shares{}`: the addresses in `{"ann@acme.example": "reader"}`). Conditions
+ * of an intent and sinks of a reviewed tool are written so, and both are looked up by `valuesAt`.
  */
 
 import type { Json, JsonObject } from '../base/canonical-json.ts'
@@ -11,6 +12,8 @@ interface Step {
   readonly member: string
   /** Whether every element of the list there is meant. */
   readonly each: boolean
+  /** Whether the names of the members there are meant. */
+  readonly names: boolean
 }
 
 /** What stands at a path. */
@@ -21,16 +24,20 @@ export type Found =
   | { readonly kind: 'mismatch' }
   | { readonly kind: 'values'; readonly values: readonly Json[] }
 
-const MEMBER = /^[^.[\]\p{Cc}]{1,128}$/u
+const MEMBER = /^(?!.*\{\})[^.[\]\p{Cc}]{1,128}$/u
 const MAX_STEPS = 16
 
 /** The steps of a path, or undefined if it is none. */
 export function parseArgumentPath(path: string): readonly Step[] | undefined {
   const steps = path.split('.').map((part) => {
     const each = part.endsWith('[]')
-    return { member: each ? part.slice(0, -2) : part, each }
+    const names = part.endsWith('{}')
+    return { member: each || names ? part.slice(0, -2) : part, each, names }
   })
-  const sound = steps.every(({ member }) => MEMBER.test(member) && member !== '__proto__')
+  const sound = steps.every(
+    ({ member, names }, at) =>
+      MEMBER.test(member) && member !== '__proto__' && (!names || at === steps.length - 1),
+  )
   return sound && steps.length <= MAX_STEPS ? steps : undefined
 }
 
@@ -52,9 +59,13 @@ function follow(value: Json, steps: readonly Step[]): Found {
   if (typeof value !== 'object' || value === null || isList(value)) return { kind: 'mismatch' }
   const member = Object.hasOwn(value, step.member) ? value[step.member] : undefined
   if (member === undefined) return { kind: 'absent' }
-  if (!step.each) return follow(member, rest)
+  if (!step.each && !step.names) return follow(member, rest)
   // In the place of a list, `null` is how callers leave it out; it reaches nothing.
   if (member === null) return { kind: 'absent' }
+  if (step.names) {
+    if (typeof member !== 'object' || isList(member)) return { kind: 'mismatch' }
+    return { kind: 'values', values: Object.keys(member) }
+  }
   if (!isList(member)) return { kind: 'mismatch' }
   if (rest.length === 0) return { kind: 'values', values: member }
   return joined(member.map((element) => follow(element, rest)))

@@ -197,3 +197,38 @@ test('a detail that asks for nobody is preferred to one that asks', () => {
   const both = details({ ...base, approval: { by: PARTNERS } }, base)
   assert.deepEqual(covers(both, { ...send({}), sinks: [] }), { ...ALL, detail: 1 })
 })
+
+test('the names of members are held to an intent as values are', () => {
+  const shares = details({
+    type: 'mcp_call',
+    locations: [MAIL],
+    actions: ['tools/call:share'],
+    arguments: { share: { 'with{}': { oneOf: ['ann@acme.example', 'bob@acme.example'] } } },
+  })
+  for (const [given, want] of [
+    [{ with: { 'ann@acme.example': 'reader' } }, true],
+    [{ with: { 'ann@acme.example': 'reader', 'eve@evil.example': 'reader' } }, false],
+    [{ with: {} }, false],
+    [{ with: ['ann@acme.example'] }, false],
+    [{}, false],
+  ] as const) {
+    const facts = call({
+      location: MAIL,
+      action: 'tools/call:share',
+      arguments: given,
+      sinks: ['with{}'],
+      stage: null,
+    })
+    assert.equal(covers(shares, facts).detail !== undefined, want, JSON.stringify(given))
+  }
+  const whole = details({
+    type: 'mcp_call',
+    locations: [MAIL],
+    actions: ['tools/call:share'],
+    arguments: { share: { with: { any: true } } },
+  })
+  const facts = { location: MAIL, action: 'tools/call:share', sinks: ['with{}'], stage: null }
+  const given = { with: { 'eve@evil.example': 'reader' } }
+  // To mention the map mentions nobody in it.
+  assert.equal(covers(whole, call({ ...facts, arguments: given })).sinks, false)
+})

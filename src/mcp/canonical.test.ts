@@ -287,7 +287,20 @@ test('sinks are checked where they stand, in every item', () => {
     const got = checkSinks(value as JsonObject, [{ path, kind: 'email' }])
     assert.equal(got.ok ? undefined : got.error.at, at, path)
   }
-  for (const good of ['a', 'a.b', 'a[]', 'a[].b', 'a[].b-c[]'])
+  const names: [object, at: string | undefined][] = [
+    [{ to: { 'a@b.de': 'reader' } }, undefined],
+    [{ to: {} }, undefined],
+    [{ to: null }, undefined],
+    [{}, undefined],
+    [{ to: { 'a@b.de': 1, 'A@b.de': 1 } }, 'to{}'],
+    [{ to: ['a@b.de'] }, 'to'],
+    [{ to: 'a@b.de' }, 'to'],
+  ]
+  for (const [value, at] of names) {
+    const got = checkSinks(value as JsonObject, [{ path: 'to{}', kind: 'email' }])
+    assert.equal(got.ok ? undefined : got.error.at, at, JSON.stringify(value))
+  }
+  for (const good of ['a', 'a.b', 'a[]', 'a[].b', 'a[].b-c[]', 'a{}', 'a[].b{}'])
     assert.equal(isSinkPath(good), true, good)
   const bad = [
     '',
@@ -300,6 +313,11 @@ test('sinks are checked where they stand, in every item', () => {
     'a..b',
     'a[]b',
     'a[][]',
+    '{}',
+    'a{}.b',
+    'a{}[]',
+    'a[]{}',
+    'a{}{}',
     '__proto__',
     'a\nb',
     'x'.repeat(129),

@@ -15,7 +15,7 @@ export type SinkKind = 'path' | 'email' | 'url' | 'account' | 'amount' | 'id' | 
 
 /** A place in a tool's arguments that says what the call reaches. */
 export interface Sink {
-  /** Members joined by `.`, `[]` for every item: `edits[].path`. */
+  /** Members joined by `.`, `[]` for every item, `{}` at the end for the names there: `edits[].path`, `shares{}`. */
   readonly path: string
   readonly kind: SinkKind
 }
@@ -62,13 +62,28 @@ function sinkFault(
     return expected === undefined ? undefined : { at, expected }
   }
   if (!isObject(value)) return { at, expected: 'an object' }
-  const name = step.replace(/\[\]$/, '')
+  const name = step.replace(/\[\]$|\{\}$/, '')
   const place = at === '' ? name : `${at}.${name}`
   const member = Object.hasOwn(value, name) ? value[name] : undefined
   if (name === step) return sinkFault(member, place, rest, check)
   if (member === undefined || member === null) return undefined
+  if (step.endsWith('{}')) return firstMisnamed(member, place, check)
   if (!Array.isArray(member)) return { at: place, expected: 'a list' }
   return firstFault(member, place, (item, i) => sinkFault(item, i, rest, check))
+}
+
+/** The names of an object's members, where they are what the call reaches. */
+function firstMisnamed(
+  value: Json,
+  at: string,
+  check: (value: Json) => string | undefined,
+): Fault | undefined {
+  if (!isObject(value)) return { at, expected: 'an object' }
+  for (const name of Object.keys(value)) {
+    const expected = check(name)
+    if (expected !== undefined) return { at: `${at}{}`, expected: `names that are ${expected}` }
+  }
+  return undefined
 }
 
 function firstFault(
@@ -87,7 +102,10 @@ const SINK_PATH = /^[^.[\]\p{Cc}]{1,128}(?:\[\])?(?:\.[^.[\]\p{Cc}]{1,128}(?:\[\
 
 /** Whether `path` is written as a sink's path must be. */
 export function isSinkPath(path: string): boolean {
-  return path.length <= 300 && SINK_PATH.test(path) && !path.includes('__proto__')
+  // Names end a path: what stands under a name that callers choose has no place of its own.
+  const named = path.indexOf('{}')
+  const sound = named === -1 || (named > 0 && named === path.length - 2)
+  return path.length <= 300 && sound && SINK_PATH.test(path) && !path.includes('__proto__')
 }
 
 /** For each kind: what was expected, or undefined when the value is canonical. */

@@ -25,7 +25,10 @@ export function checkDefaults(
   schema: JsonObject,
 ): Result<undefined, Unsaid> {
   for (const { path } of sinks) {
-    const steps = path.split('.').flatMap((step) => step.split(/(?=\[\])/))
+    const steps = path
+      .replace(/\{\}$/, '')
+      .split('.')
+      .flatMap((step) => step.split(/(?=\[\])/))
     const search: Search = { root: schema, left: MOST_SCHEMAS }
     if (!isFilled(args, steps, [schema], search)) continue
     const message = 'expected what the server would fill in to be said'

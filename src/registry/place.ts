@@ -7,7 +7,7 @@ const MAX_DEPTH = 40
 
 /** Whether `schema` speaks of the place `path` (`edits[].path`): a misspelt sink would check nothing. */
 export function hasPlace(schema: JsonObject, path: string): boolean {
-  return speaksOf(schema, path.split(/\.|(?=\[\])/), { root: schema, depth: 0 })
+  return speaksOf(schema, path.split(/\.|(?=\[\]|\{\})/), { root: schema, depth: 0 })
 }
 
 interface Around {
@@ -20,7 +20,8 @@ function speaksOf(schema: Json | undefined, steps: readonly string[], around: Ar
   if (step === undefined) return schema !== undefined && schema !== false
   if (!isObject(schema) || around.depth > MAX_DEPTH) return false
   const deeper = { ...around, depth: around.depth + 1 }
-  const below = step === '[]' ? itemsOf(schema) : membersOf(schema, step)
+  const below =
+    step === '[]' ? itemsOf(schema) : step === '{}' ? namesOf(schema) : membersOf(schema, step)
   return (
     below.some((each) => speaksOf(each, rest, deeper)) ||
     sameValue(schema, around.root).some((each) => speaksOf(each, steps, deeper))
@@ -31,6 +32,11 @@ function membersOf(schema: JsonObject, name: string): (Json | undefined)[] {
   const { properties, additionalProperties } = schema
   if (isObject(properties) && Object.hasOwn(properties, name)) return [properties[name]]
   return isObject(additionalProperties) ? [additionalProperties] : []
+}
+
+/** What speaks of members whose names callers choose. */
+function namesOf({ additionalProperties, propertyNames }: JsonObject): (Json | undefined)[] {
+  return additionalProperties === false ? [] : [additionalProperties, propertyNames]
 }
 
 function itemsOf(schema: JsonObject): (Json | undefined)[] {

@@ -15,7 +15,20 @@ function tool(
       typeof schema === 'string' ? { type: schema } : schema,
     ]),
   )
-  return { name, description, inputSchema: { type: 'object', properties } }
+  return { name, description, inputSchema: { type: 'object', properties, $defs: DEFINED } }
+}
+
+/** What parameters may refer to: among others, a type that holds itself. */
+const DEFINED: JsonObject = {
+  Level: { enum: ['low', 'high'] },
+  File: {
+    type: 'object',
+    properties: { fileId: { type: 'string' }, url: { type: 'string' }, size: { type: 'integer' } },
+  },
+  Node: {
+    type: 'object',
+    properties: { path: { type: 'string' }, child: { $ref: '#/$defs/Node' } },
+  },
 }
 
 const list = { type: 'array', items: { type: 'string' } }
@@ -43,6 +56,49 @@ for (const [offered, toolClass, sinks] of [
     tool('plan', 'Plans. It also emails the guests.', { guests: list }),
     'egress',
     ['guests[]: name'],
+  ],
+  [
+    tool('send_mail', 'Sends a mail.', {
+      message: {
+        type: 'object',
+        properties: {
+          to: {
+            type: 'array',
+            items: { type: 'object', properties: { email: { type: 'string' } } },
+          },
+          body: { type: 'string' },
+        },
+      },
+      attachments: { type: 'array', items: { $ref: '#/$defs/File' } },
+    }),
+    'egress',
+    ['message.to[].email: email', 'attachments[].fileId: id', 'attachments[].url: name'],
+  ],
+  [
+    tool('invite', 'Invites.', {
+      guests: {
+        type: 'array',
+        items: { type: 'object', properties: { value: { type: 'string' } } },
+      },
+    }),
+    'egress',
+    ['guests[].value: name'],
+  ],
+  [
+    tool('share_file', 'Shares a file.', {
+      file_id: 'string',
+      recipients: { type: 'object', additionalProperties: { enum: ['reader', 'writer'] } },
+    }),
+    'egress',
+    ['file_id: id', 'recipients{}: name'],
+  ],
+  [
+    tool('update_tree', 'Updates a tree.', { node: { $ref: '#/$defs/Node' } }),
+    'write',
+    [
+      'node.path: path',
+      ...[1, 2, 3, 4, 5].map((depth) => `node.${'child.'.repeat(depth)}path: path`),
+    ],
   ],
   [tool('frobnicate', 'Frobnicates.'), 'write', []],
   [tool('update_note', 'Updates.', { note_id: optional, level: choice }), 'write', ['note_id: id']],

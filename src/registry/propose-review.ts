@@ -9,7 +9,7 @@
 
 import type { Json, JsonObject } from '../base/canonical-json.ts'
 import type { Sink, SinkKind } from '../mcp/canonical.ts'
-import type { ReviewedTool, Server, ToolClass } from './server.ts'
+import type { Definition, ReviewedTool, Server, ToolClass } from './server.ts'
 
 /** A tool as its server describes it. */
 export interface OfferedTool {
@@ -29,17 +29,25 @@ export interface Parameter {
 
 /** The tools that a server's accepted definitions offer. */
 export function offeredTools({ definitions }: Pick<Server, 'definitions'>): readonly OfferedTool[] {
-  return [...definitions.values()].flatMap(({ kind, name, value }) => {
-    if (kind !== 'tool') return []
-    const { description, inputSchema } = value
-    return [
-      {
-        name,
-        ...(typeof description === 'string' && { description }),
-        ...(isObject(inputSchema) && { inputSchema }),
-      },
-    ]
-  })
+  return [...definitions.values()].flatMap((one) => (one.kind === 'tool' ? [described(one)] : []))
+}
+
+/** The tool of that name among definitions. */
+export function offeredTool(
+  definitions: readonly Definition[],
+  name: string,
+): OfferedTool | undefined {
+  const found = definitions.find((one) => one.kind === 'tool' && one.name === name)
+  return found && described(found)
+}
+
+function described({ name, value }: Definition): OfferedTool {
+  const { description, inputSchema } = value
+  return {
+    name,
+    ...(typeof description === 'string' && { description }),
+    ...(isObject(inputSchema) && { inputSchema }),
+  }
 }
 
 /** The words of a name: `sendEmail`, `send_email` and `send-email` are two. */
@@ -107,16 +115,33 @@ function classOfVerb(word: string): ToolClass | undefined {
 /** A draft of one tool's review. */
 export function proposeTool(tool: OfferedTool): ReviewedTool {
   const toolClass = classOf(tool)
-  const parameters = parametersOf(tool)
   const looksUp = isRead(tool)
-  const sinks = parameters.flatMap((one): Sink[] => {
-    const kind = kindOf(one, toolClass)
-    // A look-up reaches nothing by what it asks for, but for where it asks.
-    if (kind === undefined || (looksUp && !isLink(one))) return []
-    return [{ path: one.isList ? `${one.name}[]` : one.name, kind }]
-  })
+  const sinks = inferSinks(tool, toolClass)
   return { name: tool.name, class: toolClass, sinks, consequential: !looksUp }
 }
+
+/** The places in a tool's arguments that say what a call of this class reaches, as deep as its schema goes. */
+export function inferSinks(tool: OfferedTool, toolClass: ToolClass): Sink[] {
+  const looksUp = toolClass === 'read' && isRead(tool)
+  return placesOf(tool).flatMap(({ path, parameter: one, within }): Sink[] => {
+    const kind = kindOf(one, toolClass) ?? kindWithin(one, within, toolClass)
+    // A look-up reaches nothing by what it asks for, but for where it asks.
+    if (kind === undefined || (looksUp && !isLink(one))) return []
+    return [{ path, kind }]
+  })
+}
+
+/** `recipients: [{ value }]`: a member whose name says nothing is what it stands in. */
+function kindWithin(
+  one: Parameter,
+  within: string | undefined,
+  toolClass: ToolClass,
+): SinkKind | undefined {
+  if (within === undefined || !NAMELESS.test(one.name)) return undefined
+  return kindOf({ ...one, name: within }, toolClass)
+}
+
+const NAMELESS = /^(?:value|address|handle|text|string|item|entry|target|name)$/
 
 /** Whether a tool only looks up. */
 export function isRead(tool: OfferedTool): boolean {
@@ -184,6 +209,72 @@ export function parametersOf({ inputSchema }: OfferedTool): readonly Parameter[]
   )
 }
 
+/** A value in a tool's arguments. */
+interface Place {
+  /** As a sink's path has it. */
+  readonly path: string
+  readonly parameter: Parameter
+  /** The member that it stands in. */
+  readonly within?: string
+}
+
+const MOST_DEPTH = 6
+const MOST_PLACES = 500
+
+/** Every scalar that a tool takes, in lists, in objects, in the names of members that callers choose. */
+function placesOf({ inputSchema = {} }: OfferedTool): readonly Place[] {
+  const found: Place[] = []
+  visit(inputSchema, { path: '', depth: 0 }, { root: inputSchema, found })
+  return found
+}
+
+interface Above {
+  readonly path: string
+  readonly name?: string
+  readonly depth: number
+}
+
+function visit(
+  schema: JsonObject,
+  above: Above,
+  walk: { readonly root: JsonObject; readonly found: Place[] },
+): void {
+  const { root, found } = walk
+  if (above.depth > MOST_DEPTH) return
+  for (const one of alternativesOf(schema, root)) {
+    const { properties, additionalProperties: others, propertyNames: names } = one
+    const within = above.name === undefined ? {} : { within: above.name }
+    // A map: its names are values, and reach what the map is named for.
+    if (above.name !== undefined && (isObject(others) || isObject(names))) {
+      const key = { ...(isObject(names) ? names : {}), type: 'string' }
+      push(found, {
+        path: `${above.path}{}`,
+        parameter: parameter(above.name, key, root),
+        ...within,
+      })
+    }
+    if (!isObject(properties)) continue
+    for (const [name, member] of Object.entries(properties)) {
+      if (!isObject(member) || found.length >= MOST_PLACES) continue
+      const path = above.path === '' ? name : `${above.path}.${name}`
+      const whole = parameter(name, member, root)
+      const isScalar = whole.types.some((type) => type !== 'array' && type !== 'object')
+      if (isScalar)
+        push(found, { path: whole.isList ? `${path}[]` : path, parameter: whole, ...within })
+      const below = { name, depth: above.depth + 1 }
+      for (const each of alternativesOf(member, root)) {
+        if (isObject(each['items'])) visit(each['items'], { ...below, path: `${path}[]` }, walk)
+        visit(each, { ...below, path }, walk)
+      }
+    }
+  }
+}
+
+/** Once each, whichever alternative of a schema it stands in. */
+function push(found: Place[], place: Place): void {
+  if (!found.some(({ path }) => path === place.path)) found.push(place)
+}
+
 function parameter(name: string, schema: JsonObject, root: JsonObject): Parameter {
   const alternatives = alternativesOf(schema, root)
   const items = alternatives.flatMap((one) => (isObject(one['items']) ? [one['items']] : []))
@@ -205,6 +296,7 @@ function alternativesOf(schema: JsonObject, root: JsonObject): JsonObject[] {
   if (typeof $ref === 'string') {
     const defs = memberOf(root, '$defs') ?? memberOf(root, 'definitions') ?? {}
     const found = defs[$ref.split('/').at(-1) ?? '']
+    // What refers to another reference is looked up where it is visited.
     return isObject(found) ? [found] : [schema]
   }
   const several = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : undefined

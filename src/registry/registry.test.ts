@@ -409,6 +409,40 @@ test('a review accepts what the reviewer saw, and only what can be enforced', as
   await checkLog(env.store)
 })
 
+test('what a reviewer leaves out is inferred, and what they deny is not', async (t) => {
+  const env = await openTestRegistry(t)
+  const transport = { type: 'stdio', command: 'true', args: [] }
+  must(await registerServer({ name: 'documents', title: 'D', transport }, testReviewer, env))
+  const inputSchema = {
+    type: 'object',
+    properties: { to: { type: 'array', items: { type: 'object', properties: { email: {} } } } },
+  }
+  Object.assign(inputSchema.properties.to.items.properties, { email: { type: 'string' } })
+  const seen = testListing([
+    { name: 'send', description: 'Sends it.', inputSchema },
+    { name: 'read_file', description: 'Reads the contents of a file.', inputSchema },
+  ])
+  const send = { name: 'send', class: 'egress', consequential: true } as const
+  const file = { name: 'read_file', class: 'read', consequential: false } as const
+  const told = async (tools: ReviewRequest['tools']): Promise<unknown> =>
+    must(await review(env, { tools }, seen))
+      .tools.values()
+      .map(({ sinks: found, verbatim }) => [...found.map(({ path }) => path), verbatim])
+      .toArray()
+  assert.deepEqual(await told([send, file]), [['to[].email', undefined], [true]])
+  assert.deepEqual(
+    await told([
+      { ...send, sinks: [] },
+      { ...file, verbatim: false },
+    ]),
+    [[undefined], [false]],
+  )
+  // Whoever says which fields are the system's knows the answers.
+  assert.deepEqual(await told([{ ...file, systemFields: ['id'] }]), [[undefined]])
+  // A name that says that it only reads does not make it so.
+  assert.deepEqual(await told([{ ...file, class: 'destructive' }]), [['to[].email', true]])
+})
+
 test('a review holds only for the rows that were signed', async (t) => {
   const tampering: [name: string, statement: string][] = [
     [

@@ -28,15 +28,22 @@ import {
   type ReviewedTool,
   type Server,
 } from './server.ts'
+import { inferSinks, isVerbatim, offeredTool } from './propose-review.ts'
 import { signReview, termsOf, type ReviewClaims } from './signed-review.ts'
 import { hasPlace } from './place.ts'
+
+/**
+ * A tool as a reviewer declares it. What is left out is inferred from its definition, to the careful side:
+ * the sinks that its schema names, and whether its results are what others wrote. `[]` and `false` say no.
+ */
+export type DeclaredTool = Omit<ReviewedTool, 'sinks'> & { readonly sinks?: ReviewedTool['sinks'] }
 
 /** What a reviewer accepts. */
 export interface ReviewRequest {
   /** Name or identifier. */
   readonly server: string
   /** The tools to offer; others that were observed are pinned and not offered. */
-  readonly tools: readonly ReviewedTool[]
+  readonly tools: readonly DeclaredTool[]
   /** What reading resources is. Default: of class `read`, not consequential. */
   readonly resources?: { readonly class: ReviewedTool['class']; readonly consequential: boolean }
   /** By `definitionKey`: the digest of every definition that the reviewer saw. */
@@ -86,7 +93,11 @@ export async function reviewServer(
     if (canonicalJson(pinned) !== canonicalJson(request.digests)) {
       return no('observation_changed', 'expected the digests of what was observed last')
     }
-    const enforceable = checkEnforceable(declared.value.tools, observed)
+    const tools = declared.value.tools.map((tool) => completed(tool, observed))
+    const overfull = tools.find(({ sinks }) => sinks.length > MOST_SINKS)
+    if (overfull !== undefined)
+      return no('bad_review', `tool \`${overfull.name}\`: expected its sinks to be said`)
+    const enforceable = checkEnforceable(tools, observed)
     if (!enforceable.ok) return enforceable
 
     const revision = server.revision + 1
@@ -96,6 +107,7 @@ export async function reviewServer(
       reviewer: session.person,
       definitions: pinned,
       ...declared.value,
+      tools,
     }
     await insertReview(
       tx,
@@ -129,7 +141,9 @@ function digestsOf(definitions: readonly Definition[]): Record<string, string> {
 }
 
 const declaration = z.strictObject({
-  tools: z.array(reviewedToolSchema).max(1_000),
+  tools: z
+    .array(reviewedToolSchema.extend({ sinks: reviewedToolSchema.shape.sinks.exactOptional() }))
+    .max(1_000),
   resources: reviewedResourcesSchema.default({ class: 'read', consequential: false }),
 })
 
@@ -139,6 +153,26 @@ function parseDeclared(request: ReviewRequest): Result<z.infer<typeof declaratio
   const names = new Set(parsed.data.tools.map(({ name }) => name))
   if (names.size !== parsed.data.tools.length) return no('bad_review', 'expected each tool once')
   return ok(parsed.data)
+}
+
+/** As many as a review may declare (`reviewedToolSchema`). */
+const MOST_SINKS = 50
+
+/** The tool with what its reviewer left out. */
+function completed(
+  tool: z.infer<typeof declaration>['tools'][number],
+  observed: readonly Definition[],
+): ReviewClaims['tools'][number] {
+  const offered = offeredTool(observed, tool.name)
+  if (offered === undefined) return { ...tool, sinks: tool.sinks ?? [] }
+  // Who declares system fields knows the answers: they are not somebody's text as it stands.
+  const isRaw =
+    tool.verbatim === undefined && tool.systemFields === undefined && isVerbatim(offered)
+  return {
+    ...tool,
+    sinks: tool.sinks ?? inferSinks(offered, tool.class),
+    ...(isRaw && { verbatim: true }),
+  }
 }
 
 /** Whether everything that would be offered can be held to what it says. */

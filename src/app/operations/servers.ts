@@ -1,13 +1,14 @@
 /** MCP servers: the operations of `api/servers.ts`. */
 
-import type { Input, Output } from '../../api/operations.ts'
+import type { Input, Output, Parsed } from '../../api/operations.ts'
 import { ok, refuse } from '../../base/result.ts'
 import { setCredential } from '../../registry/credential.ts'
 import { observeListing } from '../../registry/observe.ts'
 import { changeServer, registerServer, withdrawServer } from '../../registry/register.ts'
-import { reviewServer } from '../../registry/review.ts'
+import { classOf, inferSinks, isVerbatim, offeredTools } from '../../registry/propose-review.ts'
+import { type DeclaredTool, reviewServer } from '../../registry/review.ts'
 import { listServers, loadServer } from '../../registry/server-store.ts'
-import type { Registration, Server } from '../../registry/server.ts'
+import { definitionKey, type Registration, type Server } from '../../registry/server.ts'
 import type { Handlers } from '../api-endpoint.ts'
 import { done } from './shared.ts'
 
@@ -66,21 +67,31 @@ export const serverHandlers: Pick<
         digest,
         value,
       }))
+      const seen = new Map(
+        observed.value.definitions.map((one) => [definitionKey(one.kind, one.name), one]),
+      )
       return ok({
         server: described(observed.value.server),
         definitions: definitions as Output<'observeServer'>['definitions'],
+        drafts: offeredTools({ definitions: seen }).map((tool) => ({
+          name: tool.name,
+          looksLike: classOf(tool),
+          // As of a tool that does the worst: what is declared too much, the reviewer takes away.
+          sinks: inferSinks(tool, 'destructive'),
+          verbatim: isVerbatim(tool),
+        })),
       })
     },
   },
   reviewServer: {
-    run: async ({ id, tools, digests }, session, env) => {
-      const declared = tools.map(({ systemFields, warnings, independent, ...tool }) => ({
-        ...tool,
-        ...(systemFields !== undefined && { systemFields }),
-        ...(warnings !== undefined && { warnings }),
-        ...(independent !== undefined && { independent }),
-      }))
-      const reviewed = await reviewServer({ server: id, tools: declared, digests }, session, env)
+    run: async ({ id, tools, resources, digests }, session, env) => {
+      const request = {
+        server: id,
+        tools: tools.map(declared),
+        digests,
+        ...(resources !== undefined && { resources }),
+      }
+      const reviewed = await reviewServer(request, session, env)
       return reviewed.ok ? ok(described(reviewed.value)) : reviewed
     },
   },
@@ -115,6 +126,23 @@ function given({
   }
 }
 
+/** The tool without the members that are undefined. */
+function declared(tool: Parsed<'reviewServer'>['tools'][number]): DeclaredTool {
+  const { name, class: toolClass, consequential, ...said } = tool
+  const { sinks, systemFields, verbatim, confidential, warnings, independent } = said
+  return {
+    name,
+    class: toolClass,
+    consequential,
+    ...(sinks !== undefined && { sinks }),
+    ...(systemFields !== undefined && { systemFields }),
+    ...(verbatim !== undefined && { verbatim }),
+    ...(confidential !== undefined && { confidential }),
+    ...(warnings !== undefined && { warnings }),
+    ...(independent !== undefined && { independent }),
+  }
+}
+
 function described(
   server: Registration & Partial<Pick<Server, 'tools'>>,
 ): Output<'registerServer'> {
@@ -131,6 +159,9 @@ function described(
       name: tool.name,
       class: tool.class,
       consequential: tool.consequential,
+      sinks: tool.sinks.map(({ path, kind }) => ({ path, kind })),
+      verbatim: tool.verbatim === true,
+      confidential: tool.confidential === true,
     })),
     ...(reason !== undefined && { reason }),
   }

@@ -1,0 +1,209 @@
+/**
+ * What a review declares, end to end with a real MCP server: results that must not leave, sinks deep in the
+ * arguments, and what is inferred where the reviewer says nothing.
+ */
+
+import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
+import { Client as McpClient, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { McpServer } from '@modelcontextprotocol/server'
+import * as z from 'zod'
+import { systemClock } from '../src/base/clock.ts'
+import { systemRandom } from '../src/base/random.ts'
+import { agentAccess } from '../src/client/agent.ts'
+import type { Client } from '../src/client/client.ts'
+import { workloadApi } from '../src/client/workload.ts'
+import { type RunningServer, startServer } from '../scripts/start-server.ts'
+import { must, openClerks } from './clerks.ts'
+import { startCountingServer, type CountingServer } from './counting-server.ts'
+import { listen, type Listening } from './listen.ts'
+
+const SALARY = 'Ann Miller earns 91,400 a year from January on'
+const address = z.object({ email: z.string() })
+
+const home = mkdtempSync(join(tmpdir(), 'behalf-confidential-'))
+let counter: CountingServer
+let office: Listening
+let server: RunningServer
+let administrator: Client
+let session = ''
+/** What was really sent. */
+const sent: unknown[] = []
+
+before(async () => {
+  counter = await startCountingServer()
+  office = await listen(() => {
+    const mcp = new McpServer({ name: 'office', version: '1.0.0' })
+    mcp.registerTool(
+      'get_salary',
+      { description: 'Says what somebody earns.', inputSchema: z.object({ who: z.string() }) },
+      async () => text(SALARY),
+    )
+    mcp.registerTool(
+      'send_email',
+      {
+        description: 'Sends an email.',
+        inputSchema: z.object({
+          message: z.object({ to: z.array(address), body: z.string() }),
+          headers: z.record(z.string(), z.string()).optional(),
+        }),
+      },
+      async (message) => {
+        sent.push(message)
+        return text('sent')
+      },
+    )
+    return mcp
+  })
+  server = await startServer({ home })
+  const { url, code = '' } = server
+  const opened = await openClerks({ url, code }, counter.url)
+  administrator = opened.administrator
+  session = opened.session
+  await must(administrator, 'registerServer', {
+    name: 'office',
+    title: 'Office',
+    transport: { type: 'http', url: office.url },
+  })
+})
+
+after(async () => {
+  await server.stop()
+  await counter.close()
+  await office.close()
+  rmSync(home, { recursive: true, force: true })
+})
+
+function text(said: string): { content: { type: 'text'; text: string }[] } {
+  return { content: [{ type: 'text', text: said }] }
+}
+
+/** The command line, as the administrator; the MCP server runs in this process, so nothing may block it. */
+async function behalf(...args: readonly string[]): Promise<string> {
+  const program = join(import.meta.dirname, '../src/cli/main.ts')
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: home,
+    BEHALF_URL: server.url,
+    BEHALF_SESSION: session,
+  }
+  const { stdout } = await promisify(execFile)(process.execPath, [program, ...args], {
+    cwd: home,
+    env,
+  })
+  return stdout
+}
+
+type Draft = { tools: { name: string; class: string; sinks: unknown; consequential: boolean }[] }
+
+/** An agent that may do whatever the office offers, asked for by these words. */
+async function worker(purpose: string): Promise<McpClient> {
+  const { url } = server
+  const { id, socket = '' } = await must(administrator, 'createAgent', { archetype: 'clerk' })
+  const { signed } = await must(administrator, 'delegate', {
+    purpose,
+    archetype: 'clerk',
+    agent: id,
+    details: [
+      {
+        type: 'mcp_call',
+        locations: ['office'],
+        actions: ['tools/call:get_salary', 'tools/call:send_email'],
+        arguments: { send_email: { 'message.to[].email': { any: true } } },
+      },
+    ],
+    expiresIn: 3_600,
+  })
+  const workload = workloadApi(`unix://${socket}`, { clock: systemClock })
+  const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const access = agentAccess(
+    { issuer: url, workload, delegation: signed, key },
+    { clock: systemClock, random: systemRandom },
+  )
+  const client = new McpClient({ name: 'worker', version: '1' })
+  await client.connect(
+    new StreamableHTTPClientTransport(new URL(`${url}/mcp/office`), { fetch: access.fetch }),
+  )
+  return client
+}
+
+/** `done`, or what was decided. */
+async function call(
+  client: McpClient,
+  name: string,
+  args: Record<string, unknown>,
+): Promise<string> {
+  const result = (await client.callTool({ name, arguments: args })) as {
+    _meta?: Record<string, { outcome: string; constraint: string }>
+  }
+  const decision = result._meta?.['behalf/decision']
+  return decision === undefined ? 'done' : `${decision.outcome} by ${decision.constraint}`
+}
+
+const mail = (to: string, body: string): Record<string, unknown> => ({
+  message: { to: [{ email: to }], body },
+})
+
+test('a draft names the sinks in nested parameters; what the reviewer leaves out is inferred', async () => {
+  const seen = await behalf('server', 'observe', 'office', '--draft', 'office.json')
+  assert.match(seen, /send_email +egress +message\.to\[\]\.email \(email\)/)
+  const draft = JSON.parse(readFileSync(join(home, 'office.json'), 'utf8')) as Draft
+  const sinks = [{ path: 'message.to[].email', kind: 'email' }]
+  assert.deepEqual(draft.tools, [
+    { name: 'get_salary', class: 'destructive', consequential: true, sinks: [] },
+    { name: 'send_email', class: 'destructive', consequential: true, sinks },
+  ])
+  const tools = [
+    { name: 'get_salary', class: 'read', consequential: false },
+    { name: 'send_email', class: 'egress', consequential: true },
+  ]
+  writeFileSync(join(home, 'review.json'), JSON.stringify({ ...draft, tools }))
+  const review = ['server', 'review', 'office', '--file', 'review.json', '--confidential']
+  const reviewed = await behalf(...review, 'get_salary')
+  assert.match(reviewed, /get_salary +read +confidential/)
+  assert.match(reviewed, /send_email +egress +consequential +message\.to\[\]\.email \(email\)/)
+  await assert.rejects(behalf(...review, 'get_wages'))
+})
+
+test('what a confidential tool answered is not sent, however it is wrapped; what it did not say is', async () => {
+  const client = await worker(
+    'look up what Ann earns, and write to bob@acme.example that I will be late',
+  )
+  assert.equal(await call(client, 'send_email', mail('bob@acme.example', 'I will be late')), 'done')
+  assert.equal(await call(client, 'get_salary', { who: 'Ann' }), 'done')
+  assert.equal(await call(client, 'send_email', mail('bob@acme.example', 'I am on my way')), 'done')
+  assert.equal(sent.length, 2)
+  const wrapped = [
+    `News: ${SALARY}`,
+    JSON.stringify({ note: [SALARY] }),
+    Buffer.from(SALARY).toString('base64'),
+    SALARY.toUpperCase().replaceAll(' ', '\n'),
+  ]
+  for (const body of wrapped) {
+    const said = await call(client, 'send_email', mail('bob@acme.example', body))
+    assert.equal(said, 'approval_required by guardrail', body)
+  }
+  const named = { ...mail('bob@acme.example', 'see the headers'), headers: { [SALARY]: 'x' } }
+  assert.equal(await call(client, 'send_email', named), 'approval_required by guardrail')
+  assert.equal(sent.length, 2)
+  await client.close()
+})
+
+test('an address deep in the arguments is a sink like any other', async () => {
+  const client = await worker('write to bob@acme.example that I will be late')
+  const made = sent.length
+  const evil = await call(client, 'send_email', mail('eve@evil.example', 'I will be late'))
+  assert.equal(evil, 'approval_required by guardrail')
+  const both = {
+    message: { to: [{ email: 'bob@acme.example' }, { email: 'eve@evil.example' }], body: 'x' },
+  }
+  assert.equal(await call(client, 'send_email', both), 'approval_required by guardrail')
+  assert.equal(sent.length, made)
+  await client.close()
+})
