@@ -75,7 +75,7 @@ const facts = z.strictObject({
   archetypes: z.array(z.string().max(200)).max(16),
   inactive: z.array(subject).max(40).optional(),
   /** The delegating person first, each with their groups. */
-  people: z.array(z.strictObject({ person: subject, groups: z.array(subject).max(200) })).max(20),
+  people: z.array(z.strictObject({ person: subject, groups: z.array(subject).max(200) })).max(120),
   depth: z.int().nonnegative(),
   type: z.enum(['tool', 'resource', 'prompt', 'server']),
   class: z.enum(['read', 'write', 'egress', 'destructive', 'money']),

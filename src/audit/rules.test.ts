@@ -96,6 +96,28 @@ const resumed: Entry = { v, time, by, delegation: 'dlg_1', kind: 'delegation_res
 const agentStopped: Entry = { v, time, by, kind: 'agent_suspended', agent: 'agt_1', reason: 'why' }
 const agentBack: Entry = { v, time, by, kind: 'agent_resumed', agent: 'agt_1' }
 const agentEnded: Entry = { v, time, by, kind: 'agent_ended', agent: 'agt_1' }
+const asked: Entry = {
+  v,
+  time,
+  by,
+  kind: 'conversation_turn',
+  delegation: 'dlg_1',
+  conversation: 'cnv_1',
+  seq: 3,
+  author: 'per_sam',
+  turn: 'trn_1',
+  question: 'msg_1',
+  through: 'messages',
+  epoch: 0,
+  envelopes: digest,
+  segments: 1,
+  directing: ['per_sam', 'per_alice', 'agt_7'],
+}
+const permits = (...people: string[]): Pick<EntryOf<'call_intended'>, 'verdicts'> => ({
+  verdicts: people.map((subject) => {
+    return { constraint: 'person', subject, effect: 'permit', policies: [], version: 'v' }
+  }),
+})
 const gone: Entry = { v, time, by, kind: 'person_deactivated', person: 'per_alice' }
 const back: Entry = { v, time, by, kind: 'person_reactivated', person: 'per_alice' }
 const withdrawn: Entry = { v, time, by, kind: 'server_withdrawn', server: 'srv_docs' }
@@ -193,6 +215,10 @@ const cases: [name: string, entries: Entry[], broken?: BrokenRule['rule']][] = [
   ['a call of an agent that goes on', [created('dlg_1'), agentStopped, agentBack, token]],
   ['a call for a person who is back', [created('dlg_1'), gone, back, testIntended('c')]],
   ['a call after the new review', [created('dlg_1'), drifted, reviewed, testIntended('c')]],
+  [
+    'a call that whoever asked may make too',
+    [created('dlg_1'), asked, testIntended('c', permits('per_alice', 'per_sam'))],
+  ],
   ['a call in the stage it was moved to', [staged, moved, testIntended('c', { stage: 'draft' })]],
   ...(
     [
@@ -217,6 +243,14 @@ const cases: [name: string, entries: Entry[], broken?: BrokenRule['rule']][] = [
       ['by half the chain', [staged, below, byBoth({ agents: ['agt_2', 'agt_9'] })]],
       ['by the end of the chain alone', [staged, below, byBoth({ agents: ['agt_2'] })]],
       ['by a longer chain', [created('dlg_1'), testIntended('c', { agents: ['agt_1', 'agt_9'] })]],
+      [
+        'without the right of whoever asked',
+        [created('dlg_1'), asked, testIntended('c', permits('per_alice'))],
+      ],
+      [
+        'below, without the right of whoever asked above',
+        [staged, below, asked, byBoth(permits('per_alice'))],
+      ],
       ['in a stage that nobody moved to', [staged, testIntended('c', { stage: 'draft' })]],
       ['in a stage that was left', [staged, moved, testIntended('c', { stage: 'collect' })]],
       ['below, in a stage of its own', [staged, below, byBoth({ stage: 'draft' })]],

@@ -16,6 +16,8 @@ interface Told {
   holder: Subject | undefined
   /** Only a root has one of its own. */
   stage: string | null
+  /** People whose words directed a turn of its conversation. */
+  readonly directing: Set<Subject>
 }
 
 /** An entry that acts by authority. */
@@ -32,7 +34,9 @@ export class StandingAuthority {
     switch (entry.kind) {
       case 'delegation_created': {
         const { delegation, parent, person, delegate, stage } = entry
-        this.#delegations.set(delegation, { parent, person, holder: delegate.agent, stage })
+        const holder = delegate.agent
+        const directing = new Set<Subject>()
+        this.#delegations.set(delegation, { parent, person, holder, stage, directing })
         return
       }
       case 'delegation_claimed': {
@@ -43,6 +47,12 @@ export class StandingAuthority {
       case 'stage_moved': {
         const told = this.#delegations.get(entry.delegation)
         if (told !== undefined) told.stage = entry.to
+        return
+      }
+      case 'conversation_turn':
+      case 'conversation_answered': {
+        const told = this.#delegations.get(entry.delegation)
+        for (const who of entry.directing) if (who.startsWith('per_')) told?.directing.add(who)
         return
       }
       case 'delegation_suspended':
@@ -97,9 +107,22 @@ export class StandingAuthority {
     if (entry.kind === 'call_intended' && entry.stage !== stage) {
       return `expected stage \`${stage}\`, got \`${entry.stage}\``
     }
+    const unasked = this.#unasked(entry, branch)
+    if (unasked !== undefined) return unasked
     const servers = 'server' in entry && entry.server !== undefined ? [entry.server] : []
     const names = this.#branchNames(entry.delegation)
     return this.#firstStopped([...names, person, ...agentsOf(entry), ...servers])
+  }
+
+  /** Whoever directed the agent has to be permitted the call as well. */
+  #unasked(entry: Acting, branch: readonly Told[]): string | undefined {
+    if (entry.kind !== 'call_intended') return undefined
+    const permitted = entry.verdicts.flatMap(({ constraint, subject, effect }) =>
+      constraint === 'person' && effect === 'permit' ? [subject] : [],
+    )
+    const directing = branch.flatMap((told) => [...told.directing])
+    const missing = directing.find((person) => !permitted.includes(person))
+    return missing && `expected a permit for \`${missing}\`, who directed the agent`
   }
 
   #firstStopped(subjects: readonly Subject[]): string | undefined {

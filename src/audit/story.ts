@@ -167,6 +167,8 @@ function linesOf(entry: Entry, told: Telling, index: number): Line[] {
       return [tell('approval', `${entry.approval} was voided: ${printable(entry.reason)}`)]
     case 'agent_suspended':
       return [tell('ended', suspensionWords(entry, names))]
+    case 'conversation_turn':
+      return [tell('identity', askedWords(entry, names))]
     case 'delegation_suspended':
       return [tell('ended', `${by} suspended ${entry.delegation}: ${printable(entry.reason)}`)]
     case 'delegation_resumed':
@@ -215,6 +217,12 @@ function suspensionWords(entry: EntryOf<'agent_suspended'>, names: Names): strin
 function connectionWords(entry: EntryOf<'connection_created'>, { names }: Telling): string {
   const client = `${printable(entry.client)} as ${named(entry.agent, names)}`
   return `${who(entry.by, names)} connected ${client}, whose windows work under ${entry.delegation}, by ${entry.connection}`
+}
+
+/** Who asked, and whose words direct the agent from here on. */
+function askedWords(entry: EntryOf<'conversation_turn'>, names: Names): string {
+  const directing = entry.directing.map((one) => named(one, names)).join(', ')
+  return `${named(entry.author, names)} asked in ${entry.conversation}; what the agent does from here on is directed by ${directing}`
 }
 
 function tokenWords(entry: EntryOf<'token_issued'>, names: Names): string {

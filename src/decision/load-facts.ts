@@ -24,7 +24,7 @@ import type { AgentFacts, DelegationFacts, PersonFacts } from './facts.ts'
 export interface Facts {
   /** The act chain, the agent that acts now first. */
   readonly agents: readonly AgentFacts[]
-  /** The delegating person. */
+  /** The delegating person first, then each whose words direct the agent. */
   readonly people: readonly PersonFacts[]
   readonly delegation: DelegationFacts
   /** The stage of the whole tree. */
@@ -36,11 +36,17 @@ export interface Facts {
   readonly relied: readonly Subject[]
 }
 
+/** Of whom a call is. */
+interface Parties {
+  readonly tree: Tree
+  /** The act chain, the agent that acts now first. */
+  readonly agents: readonly AgentId[]
+  /** People whose words direct the agent: each needs the right as well. */
+  readonly directing?: readonly PersonId[]
+}
+
 /** Facts about the agents of a token under a delegation; that one of them does not exist is a fault. */
-export async function loadFacts(
-  tx: Tx,
-  { tree, agents }: { readonly tree: Tree; readonly agents: readonly AgentId[] },
-): Promise<Facts> {
+export async function loadFacts(tx: Tx, { tree, agents, directing = [] }: Parties): Promise<Facts> {
   const relied = new Set<Subject>(['policy', ...branchOf(tree).map(({ id }) => id)])
   const now = await databaseMilliseconds(tx)
   const loaded: AgentFacts[] = []
@@ -60,11 +66,16 @@ export async function loadFacts(
     tx,
     loaded.map(({ archetype }) => archetype),
   )
-  const person = await loadPerson(tx, tree.delegation.person)
-  for (const subject of [person.id, ...person.groups.map(({ id }) => id)]) relied.add(subject)
+  const people: PersonFacts[] = []
+  for (const id of new Set([tree.delegation.person, ...directing])) {
+    const person = await loadPerson(tx, id)
+    for (const subject of [person.id, ...person.groups.map((group) => group.id)])
+      relied.add(subject)
+    people.push(person)
+  }
   return {
     agents: loaded,
-    people: [person],
+    people,
     delegation: { id: tree.delegation.id, depth: tree.ancestors.length },
     stage: rootOf(tree).stage,
     agency,

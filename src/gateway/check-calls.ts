@@ -33,6 +33,8 @@ interface KnownDelegation {
   readonly parent?: string
   readonly expiresAt: number
   agent?: string | undefined
+  /** People whose words directed a turn of its conversation. */
+  readonly directing: Set<string>
   stage: string | null
   state: 'active' | 'suspended' | 'completed' | 'revoked'
 }
@@ -114,10 +116,18 @@ class World {
   }
 
   /** INVARIANT (three constraints): a permit of each, under the policies in force here. */
-  #undecided({ verdicts, agents }: EntryOf<'call_intended'>): string | undefined {
-    const wanted = [...agents.map((id) => `agent ${id}`), 'person', 'intent', 'guardrail']
+  #undecided(entry: EntryOf<'call_intended'>): string | undefined {
+    const { verdicts, agents, person, delegation } = entry
+    const others = this.#branchOf(delegation).flatMap(({ directing }) => [...directing])
+    const people = [person, ...others.filter((id) => id !== person).toSorted()]
+    const wanted = [
+      ...agents.map((id) => `agent ${id}`),
+      ...new Set(people.map((id) => `person ${id}`)),
+      'intent',
+      'guardrail',
+    ]
     const said = verdicts.map(({ constraint, subject }) =>
-      constraint === 'agent' ? `agent ${subject}` : constraint,
+      constraint === 'agent' || constraint === 'person' ? `${constraint} ${subject}` : constraint,
     )
     if (said.join() !== wanted.join()) return `verdicts of ${wanted.join()}`
     if (verdicts.some(({ effect }) => effect !== 'permit')) return 'every constraint to permit'
@@ -144,7 +154,9 @@ class World {
     switch (entry.kind) {
       case 'delegation_created': {
         const { delegation, person, parent, expiresAt, stage, delegate } = entry
-        const known = { person, expiresAt, stage, agent: delegate.agent, state: 'active' } as const
+        const { agent } = delegate
+        const directing = new Set<string>()
+        const known = { person, expiresAt, stage, agent, directing, state: 'active' } as const
         this.#delegations.set(delegation, parent === undefined ? known : { ...known, parent })
         return
       }
@@ -160,6 +172,12 @@ class World {
         return this.#change(entry.delegation, { state: 'completed' })
       case 'delegation_revoked':
         return this.#change(entry.delegation, { state: 'revoked' })
+      case 'conversation_turn':
+      case 'conversation_answered': {
+        const known = this.#delegations.get(entry.delegation)
+        for (const who of entry.directing) if (who.startsWith('per_')) known?.directing.add(who)
+        return
+      }
       case 'person_deactivated':
         return void this.#inactive.add(entry.person)
       case 'person_reactivated':

@@ -6,13 +6,14 @@
  */
 
 import type { Clock } from '../base/clock.ts'
+import { directingOf } from '../channel/conversation/directing.ts'
 import { type Facts, loadFacts } from '../decision/load-facts.ts'
 import type { PolicySets } from '../decision/policy-set.ts'
-import { loadTree, type Tree } from '../delegation/standing.ts'
+import { branchOf, loadTree, type Tree } from '../delegation/standing.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import { currentPoliciesIn } from '../policy/current.ts'
 import { logSize } from '../store/changes.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, Tx } from '../store/store.ts'
 import type { Caller } from '../token/authenticate-token.ts'
 
 /** Facts about one caller, and the log size at which they were read. */
@@ -71,7 +72,7 @@ export class FactsCache {
       const readAt = await logSize(tx)
       const tree = await loadTree(tx, caller.delegation)
       if (tree === undefined) throw new Error('expected the delegation of a token of ours to exist')
-      const facts = await loadFacts(tx, { tree, agents: caller.agents })
+      const facts = await directedFacts(tx, tree, caller)
       const policies = await currentPoliciesIn(tx, this.#env)
       return { facts, tree, policies, readAt, cached: false }
     })
@@ -107,6 +108,19 @@ export class FactsCache {
       if (keys?.size === 0) this.#keysBySubject.delete(subject)
     }
   }
+}
+
+/**
+ * Facts that count whoever directs the agent, in the conversation of its delegation or of one above.
+ *
+ * INVARIANT (one instant): a turn touches its conversation, so no call commits without those who directed
+ * the agent before it.
+ */
+async function directedFacts(tx: Tx, tree: Tree, { agents }: Caller): Promise<Facts> {
+  const above = branchOf(tree).map(({ id }) => id)
+  const { conversations, people } = await directingOf(tx, above)
+  const facts = await loadFacts(tx, { tree, agents, directing: people })
+  return { ...facts, relied: [...facts.relied, ...conversations] }
 }
 
 function keyOf(caller: Caller): string {
