@@ -253,6 +253,37 @@ test('at a terminal the program has one of its own, which follows its size', { s
   assert.match(await at('--no-terminal --for 1s'), /\[null,null,null,null\]/)
 })
 
+async function run(options: string, script: string): ReturnType<typeof runCommand> {
+  return await behalf(`run --folder ${project} ${options} -- /bin/sh -c '${script}' 2>&1`)
+}
+
+test('what it leaves in /output comes out as a tar', { skip }, async () => {
+  const tar = join(home, 'out.tar')
+  const made = await run(`--output ${tar}`, 'echo 42 > /output/answer; ln -s /etc/passwd /output/x')
+  assert.equal(made.status, 0, made.output)
+  assert.match(made.output, /out\.tar`: 1 files, 3 bytes, left out 1 that are neither/)
+  assert.equal(execFileSync('/usr/bin/tar', ['-xOf', tar]).toString(), '42\n')
+  // Never over another file, never where the program could lead the name elsewhere, never a part.
+  for (const [options, script, want] of [
+    [`--output ${tar}`, 'true', /expected to make a new file/],
+    [`--output ${project}/out.tar`, 'true', /outside of what the program may write/],
+    [`--output ${home}/nowhere/out.tar`, 'true', /does not exist/],
+    [
+      `--output ${tar}.2 --for 1s`,
+      'echo x > /output/x; sleep 9',
+      /nothing was handed out: it ends/,
+    ],
+  ] as const) {
+    const refused = await run(options, script)
+    assert.notEqual(refused.status, 0, options)
+    assert.match(refused.output, want)
+  }
+  assert.deepEqual(
+    readdirSync(home).filter((name) => name.startsWith('out.tar')),
+    ['out.tar'],
+  )
+})
+
 test(
   'refused: a folder with the person’s credentials in it, a whole home, our own home',
   { skip },

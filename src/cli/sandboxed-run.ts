@@ -6,23 +6,26 @@
  * own; no identity and no token of it enters the sandbox either.
  */
 
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { mkdir, open, rm, type FileHandle } from 'node:fs/promises'
 import { constants, homedir } from 'node:os'
-import { delimiter, dirname, join, resolve } from 'node:path'
+import { basename, delimiter, dirname, join, resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import { systemClock } from '../base/clock.ts'
 import { systemRandom } from '../base/random.ts'
 import { bridge } from '../client/bridge.ts'
 import type { Door } from '../sandbox/doors.ts'
 import type { Destination } from '../sandbox/egress.ts'
+import { within } from '../sandbox/mounts.ts'
 import { sweep } from '../sandbox/leftovers.ts'
 import type { Exit } from '../sandbox/report.ts'
 import { sandboxed, type Sandboxed, type SandboxSpec } from '../sandbox/sandboxed.ts'
+import type { CheckedTar } from '../sandbox/tar.ts'
 import type { TerminalSize } from '../sandbox/terminal.ts'
 import { homeFolder } from './context.ts'
 import { EXIT, examples, Refused } from './terminal.ts'
-import { hostOf, listOf, secondsOf, UsageError, wholeNumber } from './usage.ts'
+import { hostOf, listOf, reading, secondsOf, UsageError, wholeNumber } from './usage.ts'
 
 interface RunOptions {
   readonly folder: string
@@ -34,6 +37,7 @@ interface RunOptions {
   readonly connection?: string
   readonly door?: string
   readonly terminal: boolean
+  readonly output?: string
   readonly memory: string
   readonly for?: string
 }
@@ -73,6 +77,7 @@ export function addSandboxedRun(program: Command): void {
       'the connection (`behalf connect`) that `behalf bridge` inside serves',
     )
     .option('--door <socket>', 'the socket of the installation; by default bridge.sock in its home')
+    .option('--output <file>', 'a new tar of what it leaves in /output')
     .option('--no-terminal', 'give it pipes even where this is a terminal')
     .option('--memory <MiB>', 'memory in total', '4096')
     .option('--for <duration>', 'end it after: 45m, 8h')
@@ -81,6 +86,7 @@ export function addSandboxedRun(program: Command): void {
       examples(
         'behalf run -- git log',
         'behalf run --allow registry.npmjs.org -- npm install',
+        'behalf run --output report.tar --read-only data.csv -- python3 analyse.py data.csv /output/report.html',
         'behalf run --allow api.anthropic.com --env ANTHROPIC_API_KEY --read-write ~/.agent-home --set HOME=$HOME/.agent-home -- claude',
         'behalf run --connection con_… --allow api.anthropic.com --env ANTHROPIC_API_KEY -- claude -p "fix the test"',
       ),
@@ -91,6 +97,7 @@ export function addSandboxedRun(program: Command): void {
 async function run(command: readonly string[], options: RunOptions): Promise<void> {
   sweep()
   const spec = await specOf(command, options)
+  const file = options.output === undefined ? undefined : await newFile(options.output, spec)
   const started = await sandboxed(spec, {
     clock: systemClock,
     nodePath: process.execPath,
@@ -100,7 +107,10 @@ async function run(command: readonly string[], options: RunOptions): Promise<voi
       ...PRIVATE.map((path) => join(homedir(), path)),
     ],
   })
-  if (!started.ok) throw new Refused(started.error.reason, started.error.message)
+  if (!started.ok) {
+    await file?.remove()
+    throw new Refused(started.error.reason, started.error.message)
+  }
   const program = started.value
   const { stdin, stdout, stderr, exit } = program
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -110,11 +120,55 @@ async function run(command: readonly string[], options: RunOptions): Promise<voi
   process.stdin.pipe(stdin)
   stdout.pipe(process.stdout)
   stderr.pipe(process.stderr)
+  const kept = file && keptIn(file, program.output)
   const ended = await exit
   await giveBack?.()
   process.stdin.destroy()
   summary(ended).forEach(say)
-  process.exitCode = statusOf(ended)
+  const isWhole = (await kept) ?? true
+  process.exitCode = isWhole ? statusOf(ended) : EXIT.refused
+}
+
+/** A file of the person's, opened before the program could put something else in its place. */
+interface NewFile {
+  readonly path: string
+  readonly handle: FileHandle
+  remove(): Promise<void>
+}
+
+async function newFile(named: string, { readWrite }: SandboxSpec): Promise<NewFile> {
+  const path = resolve(named)
+  const folder = reading(dirname(path), 'the folder of --output', () => realpathSync(dirname(path)))
+  // There the program could lead the name elsewhere meanwhile.
+  if (readWrite.some((mount) => within(folder, realpathSync(mount))))
+    throw new UsageError('expected --output outside of what the program may write')
+  const handle = await open(join(folder, basename(path)), 'wx', 0o600).catch(() => {
+    throw new UsageError(`expected to make a new file at \`${path}\``)
+  })
+  return {
+    path,
+    handle,
+    remove: async () => {
+      await handle.close().catch(() => {})
+      await rm(path)
+    },
+  }
+}
+
+/** Whether all of it came out; a part is worth nothing. */
+async function keptIn(file: NewFile, output: CheckedTar | undefined): Promise<boolean> {
+  try {
+    if (output === undefined) throw new Error('there is no output')
+    await pipeline(output, file.handle.createWriteStream())
+    const { files, bytes, leftOut } = output.handed
+    const rest = leftOut === 0 ? '' : `, left out ${leftOut} that are neither`
+    say(`\`${file.path}\`: ${files} files, ${bytes} bytes${rest}`)
+    return true
+  } catch (fault) {
+    say(`nothing was handed out: ${(fault as Error).message}`)
+    await file.remove()
+    return false
+  }
 }
 
 /** What is typed goes on as it is, and the size is passed on; the result gives the terminal back. */
@@ -170,6 +224,7 @@ async function specOf(
       ...(options.for !== undefined && { wallMilliseconds: secondsOf(options.for) * 1_000 }),
     },
     tier: 'T1',
+    ...(options.output !== undefined && { output: true }),
     ...(options.terminal && isTerminal() && { terminal: sizeOf(process.stdout) }),
     egress: listOf(options.allow ?? '').map(destinationOf),
     doors: bridged ? [bridgeDoor(options.connection ?? '', doorOf(options))] : [],

@@ -18,12 +18,13 @@ import type { Mount } from './mounts.ts'
 import { tried } from './probe.ts'
 import type { Program } from './program.ts'
 import type { SandboxEnv, SandboxSpec } from './sandboxed.ts'
+import { handingOut, OUTPUT_FOLDER, TAR } from './output.ts'
 import { seccompFilter } from './seccomp.ts'
 import { inTerminal, SCRIPT } from './terminal.ts'
 
 /** What is to be jailed. */
 export interface Plan {
-  readonly spec: Pick<SandboxSpec, 'cwd' | 'label' | 'terminal'>
+  readonly spec: Pick<SandboxSpec, 'cwd' | 'label' | 'terminal' | 'output'>
   readonly bounds: Bounds
   readonly program: Program
   readonly mounts: readonly Mount[]
@@ -54,6 +55,9 @@ export async function jailed(plan: Plan, env: SandboxEnv): Promise<Result<Launch
       `no \`script\` at \`${SCRIPT}\` to make a terminal: install util-linux whole`,
     )
   }
+  if (plan.spec.output === true && (await lstat(TAR).catch(() => undefined)) === undefined) {
+    return unavailable(`no tar at \`${TAR}\``)
+  }
   const { file, args, javascript, code } = plan.program
   const identity = await identityFor(plan.mounts, plan.spec.label)
   const needed = [
@@ -70,8 +74,9 @@ export async function jailed(plan: Plan, env: SandboxEnv): Promise<Result<Launch
   const program = javascript
     ? [env.nodePath, ...(heap === undefined ? [] : [`--max-old-space-size=${heap}`]), file, ...args]
     : [file, ...args]
-  const shownIn = terminal === undefined ? program : inTerminal(terminal, program)
-  const command = opening(plan.doors, [...limited(plan.bounds), ...shownIn], env.nodePath)
+  const drawn = terminal === undefined ? program : inTerminal(terminal, program)
+  const opened = opening(plan.doors, [...limited(plan.bounds), ...drawn], env.nodePath)
+  const command = plan.spec.output === true ? handingOut(opened) : opened
   const shown = new Set([env.nodePath, code, file])
   return ok({
     tier: 'T1',
@@ -80,6 +85,7 @@ export async function jailed(plan: Plan, env: SandboxEnv): Promise<Result<Launch
     cwd: '/',
     layers: ['namespaces', 'system call filter', ...(identity === undefined ? [] : ['own user'])],
     filter: usable.value,
+    ...(plan.spec.output === true && { output: true }),
     ...(plan.doors.length > 0 && { channel: true }),
     ...(identity !== undefined && { identity }),
   })
@@ -123,7 +129,7 @@ const working = new Map<string, Uint8Array>()
 const PROBED = { memoryBytes: 0, processes: 16, openFiles: 64, scratchBytes: 65_536, diskBytes: 0 }
 
 async function wallsOf(
-  plan: Pick<Plan, 'bounds' | 'mounts'> & { readonly spec: Pick<SandboxSpec, 'cwd'> },
+  plan: Pick<Plan, 'bounds' | 'mounts'> & { readonly spec: Pick<SandboxSpec, 'cwd' | 'output'> },
   shown: ReadonlySet<string>,
 ): Promise<string[]> {
   const walls = ['--unshare-all', '--die-with-parent', '--new-session', '--hostname', hostMark()]
@@ -140,6 +146,9 @@ async function wallsOf(
     for (const path of new Set([named, real])) {
       walls.push(writable ? '--bind' : '--ro-bind', real, path)
     }
+  }
+  if (plan.spec.output === true) {
+    walls.push('--size', String(plan.bounds.scratchBytes), '--tmpfs', OUTPUT_FOLDER)
   }
   walls.push('--remount-ro', '/', '--chdir', plan.spec.cwd ?? '/')
   walls.push('--seccomp', String(FILTER_FD), '--block-fd', String(GATE_FD))

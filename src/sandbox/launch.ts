@@ -15,6 +15,8 @@ export interface Launch {
   readonly layers: readonly string[]
   /** For bubblewrap: its filter, written to `FILTER_FD`. It then waits at `GATE_FD` and tells its child's number at `NUMBER_FD`. */
   readonly filter?: Uint8Array
+  /** Whether what it hands out comes at `OUTPUT_FD`. */
+  readonly output?: boolean
   /** Whether its first program sends us listening sockets; see `doors.ts`. */
   readonly channel?: boolean
   /** The user and group to become first. */
@@ -28,14 +30,16 @@ export interface Launched {
   readonly stdin: Writable
   readonly stdout: Readable
   readonly stderr: Readable
+  /** What it hands out, unchecked. */
+  readonly output: Readable | undefined
   /** The process whose end is everybody's; behind bubblewrap the first of the namespace. */
   readonly root: number
   /** Lets a program go that waits at its gate. */
   open(): void
 }
 
-/** The descriptors that bubblewrap is given. */
-export const [FILTER_FD, GATE_FD, NUMBER_FD] = [3, 4, 5] as const
+/** The descriptors that bubblewrap is given, and the one that it passes on. */
+export const [FILTER_FD, GATE_FD, NUMBER_FD, OUTPUT_FD] = [3, 4, 5, 6] as const
 
 /**
  * Spawns `launch` with exactly this environment and no descriptor but its pipes. Throws if it cannot start.
@@ -66,8 +70,9 @@ export async function launched(
   const gate = written(child, GATE_FD)
   if (launch.filter !== undefined) written(child, FILTER_FD)?.end(launch.filter)
   const told = launch.filter === undefined ? undefined : numberTold(child)
+  const output = launch.output === true ? readable(child.stdio.at(OUTPUT_FD)) : undefined
   const [root = pid] = await Promise.all([told, adopt(pid)])
-  return { child, pid, stdin, stdout, stderr, root, open: () => void gate?.end('.') }
+  return { child, pid, stdin, stdout, stderr, output, root, open: () => void gate?.end('.') }
 }
 
 /** Kills every process of the group. */
@@ -90,6 +95,7 @@ function descriptors(launch: Launch): StdioOptions {
   const own = [
     ...(['pipe', 'pipe', 'pipe'] as const),
     ...(jailed ? (['pipe', 'pipe', 'pipe'] as const) : []),
+    ...(launch.output === true ? (['pipe'] as const) : []),
     ...(launch.channel === true ? (['ipc'] as const) : []),
   ]
   const highest = Math.max(own.length - 1, ...inherited)

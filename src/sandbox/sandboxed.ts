@@ -26,6 +26,7 @@ import { permitted } from './permission-model.ts'
 import { programOf, type ProgramRefusal } from './program.ts'
 import type { Exit, Usage } from './report.ts'
 import { supervised, type Order } from './supervise.ts'
+import type { CheckedTar } from './tar.ts'
 import type { TerminalSize } from './terminal.ts'
 
 /** Where a program ran. */
@@ -49,6 +50,8 @@ export interface SandboxSpec {
   readonly doors?: readonly Door[]
   /** Its standard streams are a terminal of its own (T1 only); then its two outputs are one. */
   readonly terminal?: TerminalSize
+  /** What it leaves in `/output` comes out as a tar (T1 only). The folder is a second scratch, of the same size. */
+  readonly output?: boolean
   /** Whose program it is: started as root, the same label is the same user, and another one another. */
   readonly label?: string
   /** `best` (default): T1 where it works, else T0. A named tier runs there or not at all. */
@@ -71,6 +74,8 @@ export interface Sandboxed {
   readonly stdin: Writable
   readonly stdout: Readable
   readonly stderr: Readable
+  /** What it hands out, safe to unpack; fails where it is not whole. Where it was asked for, read it. */
+  readonly output?: CheckedTar
   /** Settles when the program has ended; never rejects. */
   readonly exit: Promise<Exit>
   readonly tier: Tier
@@ -133,6 +138,7 @@ export async function sandboxed(
   const why = fellBack === undefined ? '' : `; T1 is unavailable: ${fellBack}`
   if (doors.length > 0) return unavailable(`T0 has no way out${why}`)
   if (spec.terminal !== undefined) return unavailable(`T0 has no terminal${why}`)
+  if (spec.output === true) return unavailable(`T0 hands nothing out${why}`)
   if (!program.value.javascript) {
     return refuse({ reason: 'not_javascript', message: `T0 runs JavaScript only${why}` })
   }

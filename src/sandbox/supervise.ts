@@ -11,6 +11,7 @@ import { hostMark } from './leftovers.ts'
 import type { Bounds } from './limits.ts'
 import type { Denied, Ending, Exit, Usage } from './report.ts'
 import type { Sandboxed } from './sandboxed.ts'
+import { CheckedTar } from './tar.ts'
 import { resize } from './terminal.ts'
 import { Watch } from './watch.ts'
 
@@ -64,6 +65,7 @@ export async function supervised(order: Order, clock: Clock): Promise<Sandboxed>
     endAll(program, clock, over.signal)
   }
   const output = capped(program, bounds.outputBytes, () => end('output'))
+  const handed = program.output && checked(program.output, bounds)
   const watch = new Watch({ root, group, bounds, folders: order.folders, end }, clock)
   const closeDoors = attend(child, order.doors)
   if (bounds.wallMilliseconds !== undefined) {
@@ -97,6 +99,7 @@ export async function supervised(order: Order, clock: Clock): Promise<Sandboxed>
     stdin,
     stdout: output.stdout,
     stderr: output.stderr,
+    ...(handed !== undefined && { output: handed }),
     exit,
     tier: launch.tier,
     layers: [...launch.layers, ...(group === undefined ? [] : ['control group'])],
@@ -163,6 +166,16 @@ function capped(
     return to
   }
   return { stdout: cut(stdout), stderr: cut(stderr), bytes: () => limit - Math.max(0, left) }
+}
+
+/** Headers and padding come on top of what lies there. */
+const TAR_BYTES = 16 * 1024 * 1024
+
+function checked(from: Readable, { scratchBytes }: Bounds): CheckedTar {
+  const tar = new CheckedTar(scratchBytes + TAR_BYTES)
+  tar.on('error', () => from.destroy())
+  from.on('error', (cause) => tar.destroy(cause))
+  return from.pipe(tar)
 }
 
 function bytesRead(stream: Readable): number {
