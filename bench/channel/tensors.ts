@@ -1,0 +1,43 @@
+/**
+ * The input of a model for one question of an episode: the four aligned tensors of the principal channel.
+ *
+ * `input_ids`, `authority`, `kind`: int64 [1, T]. `principal_vec`: float32 [1, T, 64], +1/8 for a bit that is
+ * set and -1/8 for one that is not. The logits at T-2 (`<ans>`) predict the answer's first word, those at
+ * T-1 the second word of a name.
+ */
+
+import type { Asked, Conversation, Tokens } from './conversation.ts'
+import { VECTOR_LENGTH } from './vocabulary.ts'
+
+/** Rows of one length, as a runtime wants them. */
+export interface ChannelInput {
+  readonly length: number
+  readonly inputIds: BigInt64Array
+  readonly authority: BigInt64Array
+  readonly kind: BigInt64Array
+  /** `length` x 64, row by row. */
+  readonly principalVec: Float32Array
+}
+
+/** The whole conversation, and then one question with `<ans>` and the answer's first word. */
+export function inputOf(
+  conversation: Pick<Conversation, 'tokens' | 'pseudonyms'>,
+  asked: Asked,
+): ChannelInput {
+  const row = (of: keyof Tokens): number[] => [...conversation.tokens[of], ...asked.tokens[of]]
+  const slots = row('slot')
+  const principalVec = new Float32Array(slots.length * VECTOR_LENGTH)
+  for (const [at, slot] of slots.entries()) {
+    for (let bit = 0; bit < VECTOR_LENGTH; bit++) {
+      const byte = conversation.pseudonyms[slot * (VECTOR_LENGTH / 8) + (bit >> 3)] as number
+      principalVec[at * VECTOR_LENGTH + bit] = ((byte >> (bit & 7)) & 1) === 1 ? 1 / 8 : -1 / 8
+    }
+  }
+  return {
+    length: slots.length,
+    inputIds: BigInt64Array.from(row('ids'), BigInt),
+    authority: BigInt64Array.from(row('authority'), BigInt),
+    kind: BigInt64Array.from(row('kind'), BigInt),
+    principalVec,
+  }
+}
