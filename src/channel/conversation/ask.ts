@@ -135,6 +135,13 @@ async function begin(
     tokenizer === undefined ? undefined : compileTensors(segments, { key, tokenizer, names })
   if (model !== undefined && (tensors?.tensors.inputIds.length ?? 0) > model.maxTokens)
     return refuse({ reason: 'conversation_too_long' })
+  const question = segments.findLast(({ envelope }) => envelope.message === said.message)
+  // Only now are the conversation's own words known. A question that was not read has no answer.
+  if (tokenizer?.reads(question?.text ?? '') === false)
+    return refuse({
+      reason: 'bad_question',
+      message: `expected a question in the words of \`${model?.name}\`, such as \`get style\``,
+    })
   const turn: TurnId = newId('trn', env)
   const envelopes = envelopesDigest(segments)
   const directing = directorsOf(speaker, { segments, settings, through })

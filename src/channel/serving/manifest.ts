@@ -48,14 +48,14 @@ export async function readManifest(
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     return refuse({
       reason: 'weights_missing',
-      message: `expected \`manifest.json\` in \`${folder}\`, got nothing`,
+      message: 'expected `manifest.json` beside the weights, got nothing',
     })
   }
   const parsed = manifestSchema.safeParse(jsonOf(text))
   if (parsed.success) return ok(parsed.data)
   return refuse({
     reason: 'weights_damaged',
-    message: `expected a manifest of weights in \`${folder}\`, got ${z.prettifyError(parsed.error)}`,
+    message: `expected a manifest of weights, got ${z.prettifyError(parsed.error)}`,
   })
 }
 

@@ -21,11 +21,11 @@ export async function loadRuntime(
   try {
     return ok(await load())
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
+    const { code = 'an error' } = error as NodeJS.ErrnoException
     const isAbsent = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
     const why = isAbsent
       ? 'it is not installed: `npm install --no-save` in the folder of Behalf adds it, from the lock file'
-      : `it does not load on this machine: ${message}`
+      : `it does not load on this machine: ${code}`
     return refuse({
       reason: 'runtime_missing',
       message: `expected \`onnxruntime-node\`, got none: ${why}`,
