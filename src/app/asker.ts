@@ -13,7 +13,7 @@ import { loadPerson } from '../decision/load-facts.ts'
 import { authenticateSession } from '../people/authenticate-session.ts'
 import { personActor, type Session } from '../people/session.ts'
 import { currentPolicies } from '../policy/current.ts'
-import { authenticateToken, type Caller } from '../token/authenticate-token.ts'
+import { authenticateToken, type Caller, challengeHeaders } from '../token/authenticate-token.ts'
 import { administrationResource } from '../token/resource.ts'
 import type { HttpAnswer, HttpRequest } from './http.ts'
 import type { Installation } from './installation.ts'
@@ -55,10 +55,7 @@ export async function knowAgent(
     env,
   )
   if (caller.ok) return caller
-  return refuse({
-    reason: 'not_authenticated',
-    headers: { 'www-authenticate': caller.error.wwwAuthenticate },
-  })
+  return refuse({ reason: 'not_authenticated', headers: challengeHeaders(caller.error) })
 }
 
 /** Whether policy lets a person do an operation; what it refuses is recorded. */

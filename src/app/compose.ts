@@ -31,6 +31,7 @@ import { noteSigner } from '../keys/note-signer.ts'
 import { activateDefaults } from '../policy/activate.ts'
 import { type ChangeFeed, watchChanges } from '../store/changes.ts'
 import type { Store } from '../store/store.ts'
+import { ProofNonces } from '../token/proof-nonces.ts'
 import { tokenMemory } from '../token/token-memory.ts'
 import { sealedCredentials } from '../upstream/credential.ts'
 import { openUpstreams } from '../upstream/upstreams.ts'
@@ -92,7 +93,14 @@ export async function compose(ground: Ground): Promise<Composed> {
   const logKey = keyring.active('log')
   const logSigner = await noteSigner(logKey, configuration.logOrigin ?? `${trustDomain}/log`)
 
-  const memory = tokenMemory({ store, clock, diagnostics })
+  const memory = tokenMemory({
+    store,
+    clock,
+    diagnostics,
+    ...(configuration.dpopNonce === 'required' && {
+      proofNonces: new ProofNonces({ clock, random }),
+    }),
+  })
   let feed: ChangeFeed | undefined
   const isFresh = (): boolean =>
     feed !== undefined &&

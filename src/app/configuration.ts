@@ -77,6 +77,12 @@ export const configurationSchema = z.strictObject({
   refusalWindowSeconds: whole(1, 604_800)
     .default(3_600)
     .describe('The window of the refusal budget, in seconds.'),
+  dpopNonce: z
+    .enum(['off', 'required'])
+    .default('off')
+    .describe(
+      'Whether DPoP proofs must bear a nonce of this process: `required` where several servers share a database and an issuer, each agent being sent to the same one.',
+    ),
   maxBodyBytes: whole(1_024, 67_108_864)
     .default(1_048_576)
     .describe('Largest request body accepted, in bytes.'),

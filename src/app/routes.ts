@@ -19,6 +19,7 @@ import type { Installation } from './installation.ts'
 import { agentHandlers } from './operations/agents.ts'
 import { connectionHandlers } from './operations/connections.ts'
 import { scopeHandlers } from './operations/scopes.ts'
+import { conversationHandlers } from './operations/conversations.ts'
 import { delegationHandlers } from './operations/delegations.ts'
 import { logHandlers } from './operations/log.ts'
 import { peopleHandlers } from './operations/people.ts'
@@ -58,7 +59,8 @@ export function routes(env: Installation): Route[] {
         htu: `${issuer}/oauth/token`,
         dpop: request.times('dpop') === 1 ? (dpop as string) : undefined,
       }
-      return await oauth(request, (form) => exchange(form, headers, env))
+      const nonce = env.proofNonces?.current()
+      return await oauth(request, (form) => exchange(form, headers, env), nonce)
     }),
     post('/oauth/introspect', (request) => oauth(request, (form) => introspect(form, env))),
     post('/oauth/revoke', (request) => oauth(request, (form) => revoke(form, env))),
@@ -73,6 +75,7 @@ export function routes(env: Installation): Route[] {
         ...delegationHandlers,
         ...scopeHandlers,
         ...connectionHandlers,
+        ...conversationHandlers,
         ...logHandlers,
       },
       env,
@@ -108,14 +111,19 @@ function metadataOf(resource: string, env: Installation): HttpAnswer {
 async function oauth(
   request: HttpRequest,
   endpoint: (form: URLSearchParams) => Promise<Result<JsonObject | undefined, OAuthError>>,
+  nonce?: string,
 ): Promise<HttpAnswer> {
   const type = request.headers['content-type'] ?? ''
   if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type)) {
     return json(400, { error: 'invalid_request', error_description: 'expected a form' })
   }
   const answer = await endpoint(new URLSearchParams(Buffer.from(request.body).toString('utf8')))
-  if (answer.ok) return answer.value === undefined ? { status: 200 } : json(200, answer.value)
-  return json(answer.error.status, errorBody(answer.error))
+  // RFC 9449 §8: with what a nonce was missing for, and with what it will do for next.
+  const given = nonce === undefined ? {} : { 'dpop-nonce': nonce }
+  if (answer.ok)
+    return answer.value === undefined ? { status: 200 } : json(200, answer.value, given)
+  const { status, reason } = answer.error
+  return json(status, errorBody(answer.error), reason === 'proof_nonce_wanted' ? given : {})
 }
 
 /** The log for auditors: entries are not public, so a session and the right to audit are asked for. */

@@ -70,6 +70,7 @@ export function agentAccess(
   const held = new Map<string, Held>()
   /** Requests at the same time wait for the same exchange. */
   const coming = new Map<string, Promise<Held>>()
+  const nonces = new Nonces()
 
   const token = async (resource: string): Promise<string> => {
     const known = held.get(resource)
@@ -89,26 +90,29 @@ export function agentAccess(
     const endpoint = `${options.issuer}/oauth/token`
     // One SVID is client credential and actor token at once (draft-ietf-oauth-spiffe-client-auth).
     const { svid } = await options.workload.fetchJwtSvid(options.issuer)
-    const response = await fetch(endpoint, {
-      method: 'POST',
-      headers: { dpop: key.prove('POST', endpoint) },
-      body: new URLSearchParams({
-        grant_type: TOKEN_EXCHANGE,
-        client_assertion_type: JWT_SPIFFE,
-        client_assertion: svid,
-        subject_token: options.delegation,
-        subject_token_type: JWT,
-        actor_token: svid,
-        actor_token_type: JWT,
-        resource,
-      }),
+    const body = new URLSearchParams({
+      grant_type: TOKEN_EXCHANGE,
+      client_assertion_type: JWT_SPIFFE,
+      client_assertion: svid,
+      subject_token: options.delegation,
+      subject_token_type: JWT,
+      actor_token: svid,
+      actor_token_type: JWT,
+      resource,
     })
-    const body: unknown = await response.json()
+    const response = await nonces.proven((nonce) =>
+      fetch(endpoint, {
+        method: 'POST',
+        headers: { dpop: key.prove('POST', endpoint, undefined, nonce) },
+        body,
+      }),
+    )
+    const answer: unknown = await response.json()
     if (!response.ok) {
-      const { error, error_description } = errorResponse.parse(body)
+      const { error, error_description } = errorResponse.parse(answer)
       throw new ExchangeRefused(error, error_description)
     }
-    const { access_token, expires_in } = tokenResponse.parse(body)
+    const { access_token, expires_in } = tokenResponse.parse(answer)
     return {
       token: access_token,
       renewAt: nowSeconds(env.clock) + expires_in - RENEW_BEFORE,
@@ -122,12 +126,36 @@ export function agentAccess(
       const resource = resourceOf(request.url)
       const accessToken = await token(resource)
       request.headers.set('authorization', `DPoP ${accessToken}`)
-      request.headers.set('dpop', key.prove(request.method, request.url, accessToken))
-      const response = await fetch(request)
+      const response = await nonces.proven((nonce) => {
+        const proof = key.prove(request.method, request.url, accessToken, nonce)
+        request.headers.set('dpop', proof)
+        return fetch(request.clone())
+      })
       // The token may have been revoked; the next request asks for a new one.
       if (response.status === 401) held.delete(resource)
       return response
     },
+  }
+}
+
+/** How often a request is sent: with the nonce that we have, and with those that the server asks for instead. */
+const TRIES = 4
+
+/** The nonce that the server wants in proofs, if it wants one (RFC 9449 §8, §9). */
+class Nonces {
+  #latest: string | undefined
+
+  /** Sends until the server is content with the nonce: what it refused for that has had no effect. */
+  async proven(send: (nonce: string | undefined) => Promise<Response>): Promise<Response> {
+    for (let tries = 1; ; tries++) {
+      const sent = this.#latest
+      const response = await send(sent)
+      const next = response.headers.get('dpop-nonce') ?? undefined
+      if (next !== undefined) this.#latest = next
+      const refused = response.status === 400 || response.status === 401
+      if (!refused || next === undefined || next === sent || tries === TRIES) return response
+      await response.body?.cancel()
+    }
   }
 }
 

@@ -9,8 +9,8 @@ import type { Random } from '../base/random.ts'
 export interface DpopKey {
   /** JWK thumbprint (RFC 7638), as in `cnf.jkt`. */
   readonly jkt: string
-  /** A proof for one request; `accessToken` where one is sent along (RFC 9449 §4.2). */
-  prove(method: string, url: string, accessToken?: string): string
+  /** A proof for one request; with the token that is sent along, and the server's nonce (RFC 9449 §4.2). */
+  prove(method: string, url: string, accessToken?: string, nonce?: string): string
 }
 
 /** Proofs by a new key, which never leaves this process. */
@@ -27,7 +27,7 @@ export function dpopKey(
   const header = base64url(JSON.stringify({ typ: 'dpop+jwt', alg: 'ES256', jwk }))
   return {
     jkt: base64url(sha256(JSON.stringify(jwk))),
-    prove(method, url, accessToken) {
+    prove(method, url, accessToken, nonce) {
       const { origin, pathname } = new URL(url)
       const claims = {
         jti: base64url(env.random.bytes(16)),
@@ -35,6 +35,7 @@ export function dpopKey(
         htu: origin + pathname,
         iat: nowSeconds(env.clock),
         ...(accessToken !== undefined && { ath: base64url(sha256(accessToken)) }),
+        ...(nonce !== undefined && { nonce }),
       }
       const input = `${header}.${base64url(JSON.stringify(claims))}`
       const signature = sign('sha256', Buffer.from(input), {

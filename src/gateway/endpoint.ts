@@ -31,6 +31,7 @@ import {
   authenticateToken,
   type AuthenticateEnv,
   type Caller,
+  challengeHeaders,
 } from '../token/authenticate-token.ts'
 import { gatewayResource, serverResource } from '../token/resource.ts'
 import type { CallAnswer } from './call.ts'
@@ -82,8 +83,7 @@ export async function answerMcp(request: McpRequest, env: EndpointEnv): Promise<
     env,
   )
   if (!authenticated.ok) {
-    const { status, wwwAuthenticate } = authenticated.error
-    return { status, headers: { 'www-authenticate': wwwAuthenticate } }
+    return { status: authenticated.error.status, headers: challengeHeaders(authenticated.error) }
   }
   // Streamable HTTP: an endpoint without a server-to-client stream answers GET with 405.
   if (request.method !== 'POST') return transportError('method_not_allowed', { allow: 'POST' })

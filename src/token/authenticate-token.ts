@@ -72,6 +72,8 @@ export interface Unauthenticated {
   readonly status: 401 | 503
   /** The values of `WWW-Authenticate`. */
   readonly wwwAuthenticate: readonly string[]
+  /** The nonce to prove with, where one is wanted (RFC 9449 §9). */
+  readonly dpopNonce?: string
 }
 
 /** A token whose signature holds. */
@@ -98,6 +100,17 @@ type Reason = Unauthenticated['reason']
 
 const CREDENTIALS = /^(?<scheme>DPoP|Bearer) +(?<token>[A-Za-z0-9_.-]+)$/i
 
+/** The headers of the answer to whoever is not authenticated. */
+export function challengeHeaders({
+  wwwAuthenticate,
+  dpopNonce,
+}: Unauthenticated): Readonly<Record<string, string | readonly string[]>> {
+  return {
+    'www-authenticate': wwwAuthenticate,
+    ...(dpopNonce !== undefined && { 'dpop-nonce': dpopNonce }),
+  }
+}
+
 /** The caller, or the challenge to answer with. */
 export async function authenticateToken(
   request: TokenRequest,
@@ -108,7 +121,9 @@ export async function authenticateToken(
   const { reason } = caller.error
   env.refusalCounts.count(reason)
   const status = reason === 'proofs_exhausted' ? 503 : 401
-  return refuse({ reason, status, wwwAuthenticate: challenges(request.audience, codeOf(reason)) })
+  const wwwAuthenticate = challenges(request.audience, codeOf(reason))
+  const dpopNonce = reason === 'proof_nonce_wanted' ? env.proofNonces?.current() : undefined
+  return refuse({ reason, status, wwwAuthenticate, ...(dpopNonce !== undefined && { dpopNonce }) })
 }
 
 async function callerOf(
@@ -195,5 +210,6 @@ function callerFrom(claims: AccessTokenClaims, env: AuthenticateEnv): Caller | u
 /** The public code of a reason: the token, or the proof (RFC 9449 §7.1). */
 function codeOf(reason: Reason): ChallengeError | undefined {
   if (reason === 'no_token') return undefined
+  if (reason === 'proof_nonce_wanted') return 'use_dpop_nonce'
   return reason.startsWith('proof') ? 'invalid_dpop_proof' : 'invalid_token'
 }

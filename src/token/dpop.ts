@@ -11,6 +11,7 @@ import { type Clock, nowSeconds } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import { type ParsedJws, parseJws, parseObject } from '../keys/jws.ts'
 import { thumbprint } from '../keys/signing-key.ts'
+import type { ProofNonces } from './proof-nonces.ts'
 import type { Recent } from './recent.ts'
 import type { SeenProofs } from './seen-proofs.ts'
 
@@ -40,6 +41,7 @@ export interface ProofRefusal {
     | 'proof_wrong_token'
     | 'proof_wrong_key'
     | 'proof_stale'
+    | 'proof_nonce_wanted'
     | 'proof_replayed'
     | 'proofs_exhausted'
 }
@@ -50,6 +52,8 @@ export interface ProofEnv {
   readonly seenProofs: SeenProofs
   /** Keys by the header that names them: a client's proofs differ in their claims only. */
   readonly proofKeys: Recent<ProofKey>
+  /** Present where proofs must bear a nonce of this process. */
+  readonly proofNonces?: ProofNonces
 }
 
 /** The key that a proof's header names. */
@@ -79,6 +83,7 @@ const claims = z.object({
   htu: z.string().max(2_048),
   iat: z.int(),
   ath: z.string().optional(),
+  nonce: z.string().max(256).optional(),
 })
 
 /**
@@ -109,6 +114,10 @@ export async function verifyDpopProof(
   // Check 12: with a token, the token's hash.
   if (expect.ath !== undefined && said.data.ath !== expect.ath) {
     return refuse({ reason: 'proof_wrong_token' })
+  }
+  // Check 10: with a nonce of this server, where it wants one.
+  if (env.proofNonces?.accepts(said.data.nonce) === false) {
+    return refuse({ reason: 'proof_nonce_wanted' })
   }
   // Check 11: made now.
   if (Math.abs(nowSeconds(env.clock) - said.data.iat) > PROOF_WINDOW_SECONDS) {

@@ -69,6 +69,12 @@ const WIRE = {
   proof_wrong_key: INVALID_PROOF,
   proof_stale: INVALID_PROOF,
   proof_replayed: INVALID_PROOF,
+  // RFC 9449 §8: the answer brings the nonce.
+  proof_nonce_wanted: {
+    error: 'use_dpop_nonce',
+    status: 400,
+    text: 'a DPoP proof with the nonce of this server is needed',
+  },
   proofs_exhausted: {
     error: 'temporarily_unavailable',
     status: 503,

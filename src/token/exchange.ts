@@ -64,7 +64,9 @@ export async function exchange(
 
   const request = parseExchangeRequest(values, env)
   const answer = request.ok ? await answerTo(client, request.value, headers, env) : request
-  if (!answer.ok) await recordRefusal(client, answer.error, env)
+  // To be told the nonce is how a client begins (RFC 9449 §8), not a refusal worth a record.
+  if (!answer.ok && answer.error.reason !== 'proof_nonce_wanted')
+    await recordRefusal(client, answer.error, env)
   return answer
 }
 

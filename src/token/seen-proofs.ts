@@ -1,8 +1,9 @@
 /**
  * The replay cache: proofs that were used, for as long as they could be used again (RFC 9449 §11.1).
  *
- * It is this process's own. A proof that one replica saw can be replayed at another within the window,
- * by somebody who can read the traffic of a client and its token; `docs/divergences.md` says so.
+ * It is this process's own. Where several serve one issuer, nonces tie each proof to one of them
+ * (`proof-nonces.ts`); without, what one saw can be replayed at another within the window, by somebody who
+ * has the token too.
  */
 
 import { hash } from 'node:crypto'

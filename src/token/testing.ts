@@ -39,7 +39,7 @@ export const TEST_ISSUER = 'https://behalf.example'
 export interface TestHolder {
   readonly jkt: string
   /** A proof for one request. */
-  prove(method: string, url: string, accessToken?: string): Promise<string>
+  prove(method: string, url: string, accessToken?: string, nonce?: string): Promise<string>
 }
 
 /** Everything that the functions of this folder take as `env`. */
@@ -171,9 +171,10 @@ export function testHolder(env: { readonly clock: Clock; readonly random: Random
   const jwk = { kty, crv, x, y }
   return {
     jkt: thumbprint(jwk),
-    async prove(method, url, accessToken) {
+    async prove(method, url, accessToken, nonce) {
       const ath = accessToken === undefined ? {} : { ath: base64url(sha256(accessToken)) }
-      return await new SignJWT({ htm: method, htu: url, ...ath })
+      const wanted = nonce === undefined ? {} : { nonce }
+      return await new SignJWT({ htm: method, htu: url, ...ath, ...wanted })
         .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk })
         .setJti(base64url(env.random.bytes(16)))
         .setIssuedAt(nowSeconds(env.clock))

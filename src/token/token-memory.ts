@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts'
 import type { KnownToken } from './authenticate-token.ts'
 import type { ProofKey } from './dpop.ts'
 import type { IssueFacts } from './issue-token.ts'
+import type { ProofNonces } from './proof-nonces.ts'
 import { Recent } from './recent.ts'
 import { RefusalCounts } from './refusal-counts.ts'
 import { RevokedTokens } from './revoked-tokens.ts'
@@ -16,6 +17,7 @@ import { SeenProofs } from './seen-proofs.ts'
 export interface TokenMemory {
   readonly seenProofs: SeenProofs
   readonly proofKeys: Recent<ProofKey>
+  readonly proofNonces?: ProofNonces
   readonly knownTokens: Recent<KnownToken>
   readonly knownDelegations: Recent<GenuineDelegation>
   readonly issueFacts: Recent<IssueFacts>
@@ -28,10 +30,12 @@ export function tokenMemory(env: {
   readonly store: Store
   readonly clock: Clock
   readonly diagnostics: Diagnostics
+  readonly proofNonces?: ProofNonces
 }): TokenMemory {
   return {
     seenProofs: new SeenProofs(env),
     proofKeys: new Recent(10_000),
+    ...(env.proofNonces !== undefined && { proofNonces: env.proofNonces }),
     knownTokens: new Recent(10_000),
     knownDelegations: new Recent(2_000),
     issueFacts: new Recent(10_000),
