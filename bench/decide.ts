@@ -155,7 +155,7 @@ export async function measure(): Promise<Row[]> {
   }
   return [
     row('decide, 10 policies, median', (r) => at(r.small, 0.5), [
-      'Cedar (wasm, parsed), 10 policies, median',
+      'Cedar (wasm, parsed and sliced), 10 policies, median',
       (r) => at(r.cedar, 0.5),
     ]),
     row('decide, 10,000 policies, median', (r) => at(r.large, 0.5), [
@@ -169,7 +169,7 @@ export async function measure(): Promise<Row[]> {
       '≤ 2, ≤ 1 ms',
     ),
     row('decide and confirm, 10 policies, median', (r) => at(r.confirmed, 0.5), [
-      'Cedar (wasm, parsed), 10 policies, median',
+      'Cedar (wasm, parsed and sliced), 10 policies, median',
       (r) => at(r.cedar, 0.5),
     ]),
     row('decide and confirm, 10,000 policies, p99', (r) => at(r.confirmedLarge, 0.99), [

@@ -41,6 +41,17 @@ const report = z.object({
     }),
   ),
   widening: z.array(z.string()),
+  newlyPermitted: z.array(
+    z.object({
+      because: z.string(),
+      sentence: z.string(),
+      test: z.object({
+        given: z.record(z.string(), z.json()),
+        when: z.record(z.string(), z.json()),
+      }),
+    }),
+  ),
+  tried: z.int(),
 })
 
 export const showPolicies = operation({

@@ -311,5 +311,21 @@ function reportText({ digest, report }: Output<'dryRunPolicies'>): string {
     ...(report.widening.length === 0
       ? ['it certainly permits no more than what is in force']
       : ['it may permit more:', ...report.widening.map((line) => `  ${line}`)]),
+    ...newlyPermittedText(report),
   ].join('\n')
+}
+
+function newlyPermittedText({
+  newlyPermitted,
+  tried,
+  widening,
+}: Output<'dryRunPolicies'>['report']): string[] {
+  if (widening.length === 0) return []
+  if (newlyPermitted.length === 0) {
+    return [`no request found that it alone permits, of ${tried} tried: there may still be one`]
+  }
+  return [
+    `it alone permits, among ${tried} requests tried:`,
+    ...newlyPermitted.map(({ sentence, because }) => `  ${sentence}\n    because ${because}`),
+  ]
 }

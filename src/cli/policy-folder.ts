@@ -7,7 +7,7 @@ import type { Output } from '../api/operations.ts'
 import { SeededRandom } from '../base/random.ts'
 import { compilePolicies, type PolicySources } from '../decision/compile.ts'
 import { SET_NAMES, type PolicySets } from '../decision/policy-set.ts'
-import { findCounterexample, propertySchema } from '../policy/counterexample.ts'
+import { brokenProperties, findCounterexample, propertySchema } from '../policy/counterexample.ts'
 import { differences, type Difference } from '../policy/difference.ts'
 import { formatted } from '../policy/format.ts'
 import { listLibrary, withPiece } from '../policy/library.ts'
@@ -16,7 +16,7 @@ import { runTests } from '../policy/run-tests.ts'
 import { defaultPolicies, readPolicyFolder, readTestFolder } from '../policy/sources.ts'
 import type { Options } from './act.ts'
 import { type Context, contextOf } from './context.ts'
-import { examples, EXIT, facts, print, Refused, table } from './terminal.ts'
+import { examples, EXIT, print, Refused, table } from './terminal.ts'
 import { jsonIn, textIn, UsageError } from './usage.ts'
 
 /** Where `pull` notes which version a folder was taken from; `push` says it. */
@@ -70,21 +70,24 @@ export function addFolderCommands(policy: Command): void {
     })
   policy
     .command('test <folder>')
-    .summary('run the *.test.json files of a folder against its policies, without a server')
+    .summary(
+      'run the tests of a folder against its policies and try its properties, without a server',
+    )
     .addHelpText('after', examples('behalf policy test policies/'))
     .action(async (folder: string, _options: Options, command: Command) => {
       const { terminal } = contextOf(command)
-      const { passed, failures, invalid } = runTests(
-        (await readFolder(folder)).tests,
-        await compiledFrom(folder),
-      )
+      const [{ tests }, policies] = [await readFolder(folder), await compiledFrom(folder)]
+      const { passed, failures, invalid } = runTests(tests, policies)
+      const broken = brokenProperties(tests, policies)
+      const failed = failures.length + invalid.length + broken.length
       const lines = [
         ...invalid,
         ...failures.map(({ file, name, message }) => `${file}: ${name}\n  ${message}`),
-        `${passed} passed, ${failures.length + invalid.length} failed`,
+        ...broken,
+        `${passed} passed, ${failed} failed`,
       ]
-      print(terminal, { passed, failures, invalid }, lines.join('\n'))
-      if (failures.length + invalid.length > 0) process.exitCode = EXIT.refused
+      print(terminal, { passed, failures, invalid, broken }, lines.join('\n'))
+      if (failed > 0) process.exitCode = EXIT.refused
     })
   policy
     .command('lint <folder>')
@@ -120,7 +123,13 @@ export function addSearchCommand(policy: Command): void {
       const lines =
         counterexample === undefined
           ? [`no counterexample in ${tried} of ${of} calls`]
-          : [`\`${property.name}\` does not hold:`, facts(counterexample)]
+          : [
+              `\`${property.name}\` does not hold:`,
+              `  ${counterexample.sentence}`,
+              '',
+              'as a test:',
+              JSON.stringify(counterexample.test, null, 2),
+            ]
       print(terminal, search, lines.join('\n'))
       if (counterexample !== undefined) process.exitCode = EXIT.refused
     })
@@ -222,7 +231,11 @@ async function compiledFrom(folder: string): Promise<PolicySets> {
 function write(folder: string, name: string, text: string): void {
   // Names come from the server: only what `push` can have sent is written.
   const isSet = SET_NAMES.some((set) => `${set}.cedar` === name)
-  if (!isSet && name !== BASE_FILE && !/^(?:tests\/)?[\w.-]+\.test\.json$/.test(name)) {
+  if (
+    !isSet &&
+    name !== BASE_FILE &&
+    !/^(?:tests\/)?[\w.-]+\.(?:test|property)\.json$/.test(name)
+  ) {
     throw new UsageError(`expected a policy or test file, got \`${name}\``)
   }
   const file = join(folder, name)

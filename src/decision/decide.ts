@@ -91,6 +91,14 @@ export function decide(
 }
 
 /**
+ * What `decide` comes to before Cedar is asked to confirm it: for searches that put thousands of made-up
+ * requests, never for a call.
+ */
+export function foresee(request: DecisionRequest, policies: PolicySets): Decision {
+  return conclude(judge(request, policies), request)
+}
+
+/**
  * Whether a list shows this to the caller: some arguments could be permitted now, perhaps after a
  * step-up or an approval. The request's own arguments, provenance and intent beyond action and stage do
  * not count.

@@ -21,6 +21,7 @@ import { personActor, type Session } from '../people/session.ts'
 import type { Tx } from '../store/store.ts'
 import type { Vault } from '../audit/vault.ts'
 import { rightAlone, rightByReview, type Right } from './authority.ts'
+import { lostProperties } from './counterexample.ts'
 import { currentPoliciesIn, currentSources, lastActivated, verifyInForce } from './current.ts'
 import { dryRun } from './dry-run.ts'
 import { loadVersion, type LoadedVersion } from './load-version.ts'
@@ -156,7 +157,10 @@ export async function rollBack(
     const [from, to] = [await currentPoliciesIn(tx, env), compilePolicies(sources)]
     if (!to.ok) return to
     if (from.version === version.version) return refuse({ reason: 'already_in_force' })
-    const because = widening(from, to.value)
+    const because = [
+      ...widening(from, to.value),
+      ...lostProperties((await currentSources(tx, env)).tests, version.tests),
+    ]
     // INVARIANT (separate powers): loosening needs a second person, returning to looser rules too.
     if (because.length > 0) return ok({ loaded, because })
     const right = { mode: 'narrowing_rollback', authorizedBy: [session.person] } as const

@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import { SeededRandom } from '../base/random.ts'
 import { must } from '../base/result.ts'
 import { compilePolicies } from '../decision/compile.ts'
-import { findCounterexample, propertySchema } from './counterexample.ts'
+import {
+  brokenProperties,
+  findCounterexample,
+  lostProperties,
+  propertySchema,
+} from './counterexample.ts'
 import { defaultPolicies } from './sources.ts'
 
 const ALL = '@id("all") permit (principal, action, resource);'
@@ -23,7 +28,7 @@ const sets = async (guardrail?: string) =>
 
 const untrustedMoney = propertySchema.parse({
   name: 'no untrusted value reaches a money tool without a yes',
-  where: { class: 'money', ungrounded: true, approved: false },
+  where: { class: 'money', ungrounded: true, approved: false, agency: 'doubt' },
 })
 
 test('the product’s guardrails keep it: no counterexample, and how far that reaches', async () => {
@@ -32,16 +37,49 @@ test('the product’s guardrails keep it: no counterexample, and how far that re
   assert.ok(found.tried > 100 && found.tried <= found.of)
 })
 
+test('a rule that a dial lifts is told to be lifted', async () => {
+  const where = { ...untrustedMoney.where, agency: undefined }
+  const found = findCounterexample({ ...untrustedMoney, where }, await sets(), {
+    random: new SeededRandom(1),
+  })
+  assert.match(found.counterexample?.sentence ?? '', /ungrounded: true, agency: never/)
+})
+
 test('without the guardrail it is broken, and the call that breaks it is told', async () => {
   const policies = await sets('@id("base") permit (principal, action, resource);')
   const { counterexample, tried } = findCounterexample(untrustedMoney, policies, {
     random: new SeededRandom(1),
   })
   assert.equal(tried, 1)
-  assert.deepEqual(
-    [counterexample?.class, counterexample?.ungrounded, counterexample?.approved],
-    ['money', true, false],
+  assert.equal(
+    counterexample?.sentence,
+    'another-kind for somebody, another-server tools/call:another_tool; class: money, ungrounded: true',
   )
+  assert.deepEqual(counterexample.test, {
+    given: {
+      agent: { archetype: 'another-kind' },
+      person: { handle: 'somebody' },
+      server: { tier: 'T1' },
+      reviewed: {
+        class: 'money',
+        sinks: [
+          { path: 'to', kind: 'email' },
+          { path: 'link', kind: 'url' },
+          { path: 'amount', kind: 'amount' },
+        ],
+      },
+      time: '2026-01-05T10:00:00Z',
+      ungrounded: ['to', 'link', 'amount'],
+    },
+    when: {
+      tool: 'another-server/another_tool',
+      arguments: {
+        to: 'someone@another.example',
+        link: 'https://another.example/a',
+        amount: 1,
+      },
+    },
+  })
 })
 
 test('a limit is tried on both sides', async () => {
@@ -49,9 +87,10 @@ test('a limit is tried on both sides', async () => {
   const search = (where: object, never: string) =>
     findCounterexample(propertySchema.parse({ name: 'x', where, never }), policies, {
       random: new SeededRandom(1),
-    }).counterexample?.amount
-  assert.equal(search({ class: 'money' }, 'deny'), 500.01)
-  assert.notEqual(search({ class: 'money' }, 'permit'), 500.01)
+    }).counterexample?.test.when.arguments?.['amount']
+  const where = { class: 'money', method: 'tools/call' }
+  assert.equal(search(where, 'deny'), 500.01)
+  assert.notEqual(search(where, 'permit'), 500.01)
 })
 
 test('what is too much to try all is sampled, the same for the same seed', async () => {
@@ -65,4 +104,38 @@ test('what is too much to try all is sampled, the same for the same seed', async
     findCounterexample(property, policies, { random: new SeededRandom(seed) })
   assert.deepEqual(ask(7), ask(7))
   assert.equal(ask(7).counterexample, undefined)
+})
+
+const NO_MONEY = JSON.stringify({
+  name: 'readers never pay without a yes',
+  where: { archetype: 'reader', class: 'money', approved: false },
+})
+
+test('a property in a version is tried at every publish', async () => {
+  const asking = `@id("base") permit (principal, action, resource);
+    @id("asks") @require("approval")
+    forbid (principal in Archetype::"reader", action, resource in ToolClass::"money")
+    unless { context has approval };`
+  const kept = { 'money.property.json': NO_MONEY }
+  assert.deepEqual(brokenProperties(kept, await sets(asking)), [])
+  assert.deepEqual(brokenProperties(kept, await sets(asking.replace('reader', 'clerk'))), [
+    'money.property.json: `readers never pay without a yes` does not hold: reader for somebody, another-server tools/call:another_tool; class: money',
+  ])
+  assert.deepEqual(
+    brokenProperties(
+      { 'x.property.json': '{"name":"x","wher":{}}', 'x.test.json': '' },
+      await sets(),
+    ),
+    ['x.property.json: `where`: Invalid input: expected object, received undefined'],
+  )
+})
+
+test('a property that is gone, or says something else, is told', () => {
+  const kept = { 'a.property.json': NO_MONEY }
+  const lost = ['the property `readers never pay without a yes` would no longer be checked']
+  assert.deepEqual(lostProperties(kept, {}), lost)
+  assert.deepEqual(lostProperties({}, kept), [])
+  assert.deepEqual(lostProperties(kept, { 'tests/b.property.json': NO_MONEY }), [])
+  const weaker = NO_MONEY.replace('"approved":false', '"approved":false,"ungrounded":true')
+  assert.deepEqual(lostProperties(kept, { 'a.property.json': weaker }), lost)
 })

@@ -1,21 +1,36 @@
 /**
  * Looks for a call that a stated property forbids: "no untrusted value reaches a money tool without a yes".
  *
- * Call `findCounterexample`. It tries calls made of what the policies speak of (kinds, groups, servers,
- * tools, stages, times, hosts, amounts just below and above each limit) and one of each that they do not
- * name. All combinations where they are few; else a sample, drawn from a seed. **Finding none proves
- * nothing beyond what was tried**: the answer says how many of how many that was.
+ * Call `findCounterexample`. It tries calls made of what the policies speak of (`domains.ts`): first where
+ * the scopes of what permits meet, then anywhere. All combinations where they are few; else a sample, drawn
+ * from a seed. **Finding none proves nothing beyond what was tried**: the answer says how many of how many.
+ *
+ * Properties travel with a version in files named `*.property.json` beside its tests. `brokenProperties`
+ * runs at every publish, `lostProperties` tells a reviewer what a version would no longer promise.
  */
 
-import { policyToJson } from '@cedar-policy/cedar-wasm/nodejs'
 import * as z from 'zod'
-import type { Random } from '../base/random.ts'
-import { silentDiagnostics } from '../base/diagnostics.ts'
-import { decide, type DecisionRequest } from '../decision/decide.ts'
-import { SET_NAMES, type PolicySets } from '../decision/policy-set.ts'
-import { readCall } from './test-file.ts'
-
-const CLASSES = ['read', 'write', 'egress', 'destructive', 'money'] as const
+import { canonicalJson, type Json } from '../base/canonical-json.ts'
+import { type Random, SeededRandom } from '../base/random.ts'
+import { foresee } from '../decision/decide.ts'
+import type { Policy, PolicySets, SetName } from '../decision/policy-set.ts'
+import { AGENCIES } from '../delegation/agency.ts'
+import {
+  CLASSES,
+  METHODS,
+  domainsOf,
+  isPossible,
+  requestOf,
+  restricted,
+  scopeOf,
+  sentenceOf,
+  statedCall,
+  type Chosen,
+  type Domains,
+  type Restriction,
+} from './domains.ts'
+import type { StatedCall } from './test-file.ts'
+import type { TestTexts } from './version.ts'
 
 /** A property: calls like this never come out like that. */
 export const propertySchema = z.strictObject({
@@ -23,14 +38,20 @@ export const propertySchema = z.strictObject({
   /** Which calls are meant; a member that is left out may be anything. */
   where: z.strictObject({
     archetype: z.string().optional(),
+    person: z.string().optional(),
     /** A group that the person is in; `null`: in none. */
     group: z.string().nullable().optional(),
+    method: z.enum(METHODS).optional(),
     server: z.string().optional(),
+    tool: z.string().optional(),
     class: z.enum(CLASSES).optional(),
     consequential: z.boolean().optional(),
     ungrounded: z.boolean().optional(),
     confidential: z.boolean().optional(),
+    /** Whether there is a yes to exactly this call. */
     approved: z.boolean().optional(),
+    /** What the owner of the kind of agent set for such calls. */
+    agency: z.enum(AGENCIES).optional(),
     boundBy: z.enum(['dpop', 'mtls', 'none']).optional(),
     reviewed: z.boolean().optional(),
   }),
@@ -39,20 +60,27 @@ export const propertySchema = z.strictObject({
 /** A stated property. */
 export type Property = z.infer<typeof propertySchema>
 
+/** A call that was found. */
+export interface FoundCall {
+  /** One line for people. */
+  readonly sentence: string
+  /** As a test file states it, to be kept as a test. */
+  readonly test: StatedCall
+}
+
 /** What the search came to. */
 export interface Search {
   /** A call that breaks the property. */
-  readonly counterexample?: Combination
+  readonly counterexample?: FoundCall
   /** How many calls were tried, of how many that there are to try. */
   readonly tried: number
   readonly of: number
 }
 
-/** One combination of everything that is varied. */
-export type Combination = Readonly<Record<keyof Domains, unknown>>
-
 /** At most this many calls are tried: the bound that the answer admits to. */
-const MOST_TRIED = 4_000
+const MOST_TRIED = 6_000
+/** At most this many places to look at first. */
+const MOST_FOCI = 48
 
 /** Looks for a call that breaks `property`. */
 export function findCounterexample(
@@ -60,94 +88,149 @@ export function findCounterexample(
   policies: PolicySets,
   { random }: { readonly random: Random },
 ): Search {
-  const domains = restricted(domainsOf(policies), property.where)
-  const of = Object.values(domains).reduce((product, values) => product * values.length, 1)
-  const all = of <= MOST_TRIED
-  const most = Math.min(of, MOST_TRIED)
-  for (let tried = 0; tried < most; tried++) {
-    const combination = all ? numbered(domains, tried) : drawn(domains, random)
-    const request = requestOf(combination as unknown as Chosen)
-    if (decide(request, policies, { diagnostics: silentDiagnostics }).outcome === property.never) {
-      return { counterexample: combination, tried: tried + 1, of }
+  const { approved, ...named } = property.where
+  const fixed = Object.entries(named).filter(([, value]) => value !== undefined)
+  const where = {
+    ...(Object.fromEntries(fixed.map(([name, value]) => [name, [value]])) as Restriction),
+    ...(approved !== undefined && {
+      approval: approved ? (['other', 'own'] as const) : (['none'] as const),
+    }),
+  }
+  // What is asked about may be named by no policy.
+  const all = domainsOf([policies])
+  const domains = { ...all, ...where }
+  const foci = permitted(policies, random).flatMap((scopes) => focus(domains, scopes))
+  const { found, tried } = findFirst([...foci, domains], {
+    breaks: (chosen) => foresee(requestOf(chosen), policies).outcome === property.never,
+    most: MOST_TRIED,
+    random,
+  })
+  const of = sizeOf(domains)
+  return found === undefined
+    ? { tried: Math.min(tried, of), of }
+    : { counterexample: foundCall(found, all), tried, of }
+}
+
+/** Names every property that does not hold, with a call that breaks it, and every file that is none. */
+export function brokenProperties(tests: TestTexts, policies: PolicySets): string[] {
+  return Object.entries(tests)
+    .filter(([file]) => isPropertyFile(file))
+    .flatMap(([file, text]) => {
+      const property = parseProperty(text)
+      if (typeof property === 'string') return [`${file}: ${property}`]
+      // The same for everybody who checks this version.
+      const random = new SeededRandom(policies.version)
+      const { counterexample } = findCounterexample(property, policies, { random })
+      if (counterexample === undefined) return []
+      return [`${file}: \`${property.name}\` does not hold: ${counterexample.sentence}`]
+    })
+}
+
+/** The properties of `before` that `after` does not state any more, in plain words. */
+export function lostProperties(before: TestTexts, after: TestTexts): string[] {
+  const kept = new Set(propertiesIn(after).map(meaningOf))
+  return propertiesIn(before)
+    .filter((property) => !kept.has(meaningOf(property)))
+    .map(({ name }) => `the property \`${name}\` would no longer be checked`)
+}
+
+/** Whether a file beside the tests states a property. */
+export function isPropertyFile(file: string): boolean {
+  return file.endsWith('.property.json')
+}
+
+function propertiesIn(tests: TestTexts): Property[] {
+  return Object.entries(tests)
+    .filter(([file]) => isPropertyFile(file))
+    .map(([, text]) => parseProperty(text))
+    .filter((property) => typeof property !== 'string')
+}
+
+function meaningOf({ where, never }: Property): string {
+  return canonicalJson({ where: { ...where } as Record<string, Json>, never })
+}
+
+function parseProperty(text: string): Property | string {
+  try {
+    return propertySchema.parse(JSON.parse(text))
+  } catch (cause) {
+    const [issue] = (cause as { issues?: { path: PropertyKey[]; message: string }[] }).issues ?? []
+    return issue === undefined ? String(cause) : `\`${issue.path.join('.')}\`: ${issue.message}`
+  }
+}
+
+/**
+ * Where the scopes of what permits meet: each a permit for agents and one for people, in turn or, where they
+ * are many, drawn.
+ */
+export function permitted(policies: PolicySets, random: Random): Restriction[][] {
+  const [agents, people] = (['agent', 'person'] as const).map((set) =>
+    permitsOf(policies, set),
+  ) as [Policy[], Policy[]]
+  const all = agents.length * people.length
+  return Array.from({ length: Math.min(all, MOST_FOCI) }, (_, i) => {
+    const at = all <= MOST_FOCI ? i : random.bytes(4).readUInt32BE() % all
+    const pair = [agents[at % agents.length], people[Math.floor(at / agents.length)]]
+    return pair.flatMap((policy) => (policy === undefined ? [] : [scopeOf(policy)]))
+  })
+}
+
+function permitsOf(policies: PolicySets, set: SetName): Policy[] {
+  return [...policies[set].policies.values()].filter(({ effect }) => effect === 'permit')
+}
+
+/** The domains where scopes meet, and nothing else is in the way: none where they do not meet. */
+export function focus(domains: Domains, scopes: readonly Restriction[]): Domains[] {
+  const covered = domains.uncovered.includes('none') ? [{ uncovered: ['none'] } as const] : []
+  const focused = restricted(domains, [...scopes, ...covered])
+  return focused === undefined ? [] : [focused]
+}
+
+/** The first possible call that `breaks`, made as ordinary as it can be and still break. */
+export function findFirst(
+  foci: readonly Domains[],
+  env: {
+    readonly breaks: (chosen: Chosen) => boolean
+    readonly most: number
+    readonly random: Random
+  },
+): { readonly found?: Chosen; readonly tried: number } {
+  const breaks = (chosen: Chosen): boolean => isPossible(chosen) && env.breaks(chosen)
+  let tried = 0
+  for (const [at, domains] of foci.entries()) {
+    // What one place leaves over, those after it have.
+    const share = Math.ceil((env.most - tried) / (foci.length - at))
+    const of = sizeOf(domains)
+    for (let number = 0; number < Math.min(of, share); number++) {
+      const chosen = of <= share ? numbered(domains, number) : drawn(domains, env.random)
+      tried++
+      if (breaks(chosen)) return { found: plainest(chosen, domains, breaks), tried }
     }
   }
-  return { tried: most, of }
+  return { tried }
 }
 
-interface Domains {
-  readonly archetype: readonly string[]
-  readonly group: readonly (string | null)[]
-  readonly server: readonly string[]
-  readonly tool: readonly string[]
-  readonly class: readonly (typeof CLASSES)[number][]
-  readonly consequential: readonly boolean[]
-  readonly ungrounded: readonly boolean[]
-  readonly confidential: readonly boolean[]
-  readonly approved: readonly boolean[]
-  readonly boundBy: readonly ('dpop' | 'mtls' | 'none')[]
-  readonly reviewed: readonly boolean[]
-  readonly stage: readonly (string | null)[]
-  readonly host: readonly string[]
-  readonly amount: readonly number[]
-  readonly time: readonly string[]
-}
-
-type Chosen = { readonly [K in keyof Domains]: Domains[K][number] }
-
-const BOTH = [false, true]
-
-/** What the policies name, and one of each that they do not. */
-function domainsOf(policies: PolicySets): Domains {
-  const text = SET_NAMES.filter((name) => name !== 'administration')
-    .flatMap((name) => [...policies[name].policies.values()])
-    .map((policy) => JSON.stringify(policyToJson(policy.text)))
-    .join('\n')
-  const named = (type: string): string[] => [
-    ...new Set(
-      [...text.matchAll(new RegExp(`"type":"${type}","id":"([^"\\\\]{1,200})"`, 'g'))].map(
-        ([, id]) => id ?? '',
-      ),
-    ),
-  ]
-  const strings = [
-    ...new Set([...text.matchAll(/"Value":"([^"\\]{1,100})"/g)].map(([, value]) => value ?? '')),
-  ]
-  const amounts = strings.filter((value) => /^\d+\.\d{1,4}$/.test(value)).map(Number)
-  const times = strings.filter((value) => /^\d{4}-\d{2}-\d{2}(?:T|$)/.test(value))
-  return {
-    archetype: [...named('Archetype'), 'another-kind'],
-    group: [...named('Group'), null],
-    server: [...named('Server'), 'another-server'],
-    tool: [...named('Tool').map((uid) => uid.slice(uid.indexOf('/') + 1)), 'another_tool'],
-    class: CLASSES,
-    consequential: BOTH,
-    ungrounded: BOTH,
-    confidential: BOTH,
-    approved: BOTH,
-    boundBy: ['dpop', 'mtls', 'none'],
-    reviewed: [true, false],
-    stage: [...strings.filter((value) => /^[a-z][a-z0-9_-]{0,40}$/.test(value)), null],
-    host: [
-      ...strings.filter((value) => /^[\w-]+(?:\.[\w-]+)+$/.test(value) && !/^[\d.]+$/.test(value)),
-      'another.example',
-    ],
-    amount: [...new Set(amounts.flatMap((amount) => [amount, amount + 0.01])), 1],
-    // Inside and outside of hours, and on both sides of each date.
-    time: [
-      '2026-01-05T10:00:00Z',
-      '2026-01-04T03:00:00Z',
-      ...times.map((value) => `${value.slice(0, 10)}T12:00:00Z`),
-    ],
+/** The call with each value that need not be what it is made the first of its domain. */
+function plainest(chosen: Chosen, domains: Domains, breaks: (chosen: Chosen) => boolean): Chosen {
+  let plain = chosen
+  for (const [name, [first]] of Object.entries(domains) as [keyof Domains, unknown[]][]) {
+    const plainer = { ...plain, [name]: first } as Chosen
+    if (plain[name] !== first && breaks(plainer)) plain = plainer
   }
+  return plain
 }
 
-function restricted(domains: Domains, where: Property['where']): Domains {
-  const fixed = Object.entries(where).filter(([, value]) => value !== undefined)
-  return { ...domains, ...Object.fromEntries(fixed.map(([name, value]) => [name, [value]])) }
+/** A call as it is told. */
+export function foundCall(chosen: Chosen, domains: Domains): FoundCall {
+  return { sentence: sentenceOf(chosen, domains), test: statedCall(chosen) }
+}
+
+function sizeOf(domains: Domains): number {
+  return Object.values(domains).reduce((product, values) => product * values.length, 1)
 }
 
 /** The combination of a number, counting through all domains. */
-function numbered(domains: Domains, number: number): Combination {
+function numbered(domains: Domains, number: number): Chosen {
   let rest = number
   return mapped(domains, (values) => {
     const at = rest % values.length
@@ -156,44 +239,17 @@ function numbered(domains: Domains, number: number): Combination {
   })
 }
 
-function drawn(domains: Domains, random: Random): Combination {
-  return mapped(domains, (values) => random.bytes(4).readUInt32BE() % values.length)
+function drawn(domains: Domains, random: Random): Chosen {
+  const bytes = random.bytes(4 * Object.keys(domains).length)
+  let at = -4
+  return mapped(domains, (values) => bytes.readUInt32BE((at += 4)) % values.length)
 }
 
-function mapped(domains: Domains, at: (values: readonly unknown[]) => number): Combination {
+function mapped(domains: Domains, at: (values: readonly unknown[]) => number): Chosen {
   return Object.fromEntries(
     Object.entries(domains).map(([name, values]: [string, readonly unknown[]]) => [
       name,
       values[at(values)],
     ]),
-  ) as Combination
-}
-
-function requestOf(chosen: Chosen): DecisionRequest {
-  const { archetype, group, server, tool, host, amount } = chosen
-  return readCall(
-    {
-      tool: `${server}/${tool}`,
-      arguments: { to: `someone@${host}`, amount },
-    },
-    {
-      agent: { archetype },
-      person: { handle: 'somebody', groups: group === null ? [] : [group] },
-      server: { state: chosen.reviewed ? 'reviewed' : 'quarantined' },
-      reviewed: {
-        class: chosen.class,
-        consequential: chosen.consequential,
-        sinks: [
-          { path: 'to', kind: 'email' },
-          { path: 'amount', kind: 'amount' },
-        ],
-      },
-      boundBy: chosen.boundBy,
-      stage: chosen.stage,
-      time: chosen.time,
-      confidential: chosen.confidential,
-      ungrounded: chosen.ungrounded ? ['to'] : [],
-      ...(chosen.approved && { approval: { by: 'per_other', entitled: 'grp_others' } }),
-    },
-  )
+  ) as Chosen
 }

@@ -119,6 +119,8 @@ test('every call that would be decided otherwise is told, with who says so', asy
       flips: 1,
       loosened: 0,
       widening: [],
+      newlyPermitted: [],
+      tried: 0,
     },
   )
   assert.deepEqual(
@@ -164,4 +166,14 @@ test('a candidate that permits more says so even where no call would show it', a
   must(await activatePolicies({ agent: NO_WRITES }, testActor, office))
   const report = await tried(office, ALL)
   assert.deepEqual(report.widening, ['`agent`: the forbid `no-writes` would be gone'])
+  assert.deepEqual(
+    report.newlyPermitted.map(({ because, sentence }) => [because, sentence]),
+    [
+      [
+        '`agent`: the forbid `no-writes` would be gone',
+        'another-kind for somebody, another-server tools/call:another_tool; class: write',
+      ],
+    ],
+  )
+  assert.ok(report.tried > 0)
 })

@@ -5,7 +5,8 @@
  * force and to the candidate; where they differ, that is a flip. Calls whose arguments were erased or
  * whose facts were never kept cannot be put again: they are counted, by why, and nothing is guessed.
  * Calls that the policies in force decide otherwise than was recorded, although they are the same
- * policies, are counted too (`unfaithful`): they show what a replay cannot see.
+ * policies, are counted too (`unfaithful`): they show what a replay cannot see. What the candidate would
+ * permit beyond history is looked for by trying made-up requests (`newly-permitted.ts`).
  */
 
 import { append } from '../audit/append.ts'
@@ -15,6 +16,7 @@ import type { Vault } from '../audit/vault.ts'
 import { digestOfJson } from '../base/bytes.ts'
 import type { JsonObject } from '../base/canonical-json.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
+import { SeededRandom } from '../base/random.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import { compilePolicies } from '../decision/compile.ts'
 import { decide, type Decision } from '../decision/decide.ts'
@@ -23,8 +25,10 @@ import { replayed, type DecidedCall, type ReplayNames } from '../decision/replay
 import { listGroups, listPeople } from '../people/people-store.ts'
 import { personActor, type Session } from '../people/session.ts'
 import type { Tx } from '../store/store.ts'
-import { currentPoliciesIn } from './current.ts'
+import { lostProperties } from './counterexample.ts'
+import { currentPoliciesIn, currentSources } from './current.ts'
 import { loadVersion } from './load-version.ts'
+import { newlyPermitted, type NewlyPermitted } from './newly-permitted.ts'
 import { insertDryRun } from './policy-store.ts'
 import type { PolicyEnv, PolicyRefusal } from './propose.ts'
 import type { PolicyId } from './version.ts'
@@ -49,6 +53,10 @@ export interface DryRunReport {
   readonly stories: readonly Flip[]
   /** In which ways the candidate might permit more, whatever history shows. */
   readonly widening: readonly string[]
+  /** Requests that only the candidate permits, found by trying: at most one for each of these ways. */
+  readonly newlyPermitted: readonly NewlyPermitted[]
+  /** How many requests were tried to find them. */
+  readonly tried: number
 }
 
 /** One call that would be decided otherwise. */
@@ -125,6 +133,10 @@ async function tryOn(
   if (!after.ok) return after
   const entries = await lastDecidedCalls(tx, calls)
   const names = await namesIn(tx)
+  const shown = newlyPermitted(before, after.value, {
+    // The same for everybody who tries this version.
+    random: new SeededRandom(after.value.version),
+  })
   const counted = new Counts(before, after.value, env)
   // Arguments may be large: a few hundred at a time.
   for (let at = 0; at < entries.length; at += BATCH) {
@@ -142,7 +154,12 @@ async function tryOn(
     candidate: after.value.version,
     calls: entries.length,
     ...counted.report(),
-    widening: widening(before, after.value),
+    widening: [
+      ...widening(before, after.value),
+      ...lostProperties((await currentSources(tx, env)).tests, loaded.version.tests),
+    ],
+    newlyPermitted: shown.found,
+    tried: shown.tried,
   })
 }
 

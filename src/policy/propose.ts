@@ -2,7 +2,8 @@
  * Proposes a version: the first of four steps to other policies. Lead file of the folder.
  *
  * `propose` (here) → `dryRun` → `review`, by somebody else → `activate`. A proposal changes nothing that
- * is decided. It is refused unless it compiles whole and its own tests pass.
+ * is decided. It is refused unless it compiles whole, its own tests pass and no counterexample to its
+ * properties is found.
  */
 
 import { append } from '../audit/append.ts'
@@ -15,6 +16,7 @@ import { SET_NAMES, type PolicySets } from '../decision/policy-set.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import { personActor, type Session } from '../people/session.ts'
 import type { Store, Tx } from '../store/store.ts'
+import { brokenProperties } from './counterexample.ts'
 import { currentSources } from './current.ts'
 import { insertVersion } from './policy-store.ts'
 import { runTests } from './run-tests.ts'
@@ -105,7 +107,7 @@ async function proposeIn(
   return ok(version)
 }
 
-/** Compiles sets and runs their tests: what must hold at every publish. */
+/** Compiles sets, runs their tests and tries their properties: what must hold at every publish. */
 export function checkVersion(
   sources: PolicySources,
   tests: TestTexts,
@@ -117,9 +119,16 @@ export function checkVersion(
     ...invalid,
     ...failures.map(({ file, name, message }) => `${file}: \`${name}\`: ${message}`),
   ]
-  if (problems.length === 0) return compiled
+  if (problems.length === 0) return propertiesHold(compiled.value, tests)
   const message = `expected the tests of the policies to pass, got: ${problems[0] ?? ''}`
   return refuse({ reason: 'policy_tests_failed', message, problems })
+}
+
+function propertiesHold(compiled: PolicySets, tests: TestTexts): Result<PolicySets, PolicyRefusal> {
+  const problems = brokenProperties(tests, compiled)
+  if (problems.length === 0) return ok(compiled)
+  const message = `expected the properties of the policies to hold, got: ${problems[0] ?? ''}`
+  return refuse({ reason: 'policy_property_broken', message, problems })
 }
 
 /** A version of `compiled` sets. */

@@ -5,6 +5,7 @@ import { silentDiagnostics } from '../base/diagnostics.ts'
 import { decide, type Decision } from '../decision/decide.ts'
 import { decideOperation } from '../decision/decide-operation.ts'
 import type { PolicySets } from '../decision/policy-set.ts'
+import { isPropertyFile } from './counterexample.ts'
 import { parseTests, type Expected, type PolicyTest } from './test-file.ts'
 import type { TestTexts } from './version.ts'
 
@@ -24,12 +25,13 @@ export interface TestFailure {
   readonly message: string
 }
 
-/** Runs every test of every file. */
+/** Runs every test of every file; properties are tried elsewhere (`counterexample.ts`). */
 export function runTests(tests: TestTexts, policies: PolicySets): TestReport {
   let passed = 0
   const failures: TestFailure[] = []
   const invalid: string[] = []
   for (const [file, text] of Object.entries(tests)) {
+    if (isPropertyFile(file)) continue
     const parsed = parsedTests(file, text)
     if (typeof parsed === 'string') invalid.push(parsed)
     else {

@@ -26,10 +26,10 @@ export async function defaultPolicies(): Promise<PolicySources> {
   return sources as PolicySources
 }
 
-/** Reads the tests of a folder, and of its folder `tests`: every `*.test.json`, by path. */
+/** Reads the tests and properties of a folder, and of its folder `tests`: `*.test.json` and `*.property.json`, by path. */
 export async function readTestFolder(folder: string): Promise<TestTexts> {
   const files = (await readdir(folder, { recursive: true }))
-    .filter((file) => /^(?:tests\/)?[^/]+\.test\.json$/.test(file))
+    .filter((file) => /^(?:tests\/)?[^/]+\.(?:test|property)\.json$/.test(file))
     .toSorted()
   const texts: Record<string, string> = {}
   for (const file of files) texts[file] = await readFile(join(folder, file), 'utf8')

@@ -94,11 +94,12 @@ const operation = z.strictObject({
   operation: name,
   target: z
     .strictObject({
-      type: z.enum(['installation', 'agent', 'delegation', 'approval']),
+      type: z.enum(['installation', 'agent', 'delegation', 'approval', 'conversation']),
       own: z.boolean().optional(),
       answers: z.boolean().optional(),
       mover: z.boolean().optional(),
       entitled: z.boolean().optional(),
+      role: z.enum(['none', 'guest', 'member', 'lead', 'owner']).optional(),
     })
     .optional(),
 })
@@ -136,6 +137,18 @@ export type Expected = z.infer<typeof expected>
 type Test = z.infer<typeof test>
 type Given = z.infer<typeof given>
 
+/** A call as a test states it. */
+export interface StatedCall {
+  readonly given: Given
+  readonly when: z.infer<typeof call>
+}
+
+/** An operation as a test states it. */
+export interface StatedOperation {
+  readonly given: Given
+  readonly when: z.infer<typeof operation>
+}
+
 /** A test, read: what to ask, and what must come out. */
 export type PolicyTest = { readonly name: string; readonly expect: Expected } & (
   | {
@@ -157,7 +170,7 @@ function read(one: Test, facts: Given): PolicyTest {
   const expect = typeof one.expect === 'string' ? { outcome: one.expect } : one.expect
   const { name: called } = one
   if ('operation' in one.when) {
-    return { kind: 'operation', name: called, expect, request: operationOf(one.when, facts) }
+    return { kind: 'operation', name: called, expect, request: readOperation(one.when, facts) }
   }
   const request = readCall(one.when, facts)
   return {
@@ -255,13 +268,15 @@ function split(text: string): { server: string; name: string } {
   return { server: text.slice(0, Math.max(at, 0)), name: text.slice(at + 1) }
 }
 
-function operationOf(when: z.infer<typeof operation>, facts: Given): OperationRequest {
+/** An operation as a test states it. */
+export function readOperation(when: StatedOperation['when'], facts: Given): OperationRequest {
   const {
     type,
     own = false,
     answers = false,
     mover = false,
     entitled = false,
+    role = 'none',
   } = when.target ?? { type: 'installation' }
   const target: OperationRequest['target'] =
     type === 'installation'
@@ -270,7 +285,9 @@ function operationOf(when: z.infer<typeof operation>, facts: Given): OperationRe
         ? { type, id: 'apr_test', entitled }
         : type === 'agent'
           ? { type, id: 'agt_test', own }
-          : { type, id: 'dlg_test', own, answers, mover }
+          : type === 'conversation'
+            ? { type, id: 'cnv_test', role }
+            : { type, id: 'dlg_test', own, answers, mover }
   return {
     person: personOf(facts.person ?? { handle: 'alice' }),
     acr: facts.acr ?? 'session',

@@ -23,7 +23,7 @@ export const digestSchema = z.custom<Digest>((value) => /^sha256:[0-9a-f]{64}$/.
 /** The digests of all sets. */
 export const setsSchema = z.record(z.enum(SET_NAMES), digestSchema)
 
-/** The tests of a version: file name → text of a `*.test.json` file. */
+/** The tests and properties of a version: file name → text of a `*.test.json` or `*.property.json` file. */
 export type TestTexts = Readonly<Record<string, string>>
 
 /** A version as it was proposed. */

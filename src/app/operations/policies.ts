@@ -197,5 +197,11 @@ function reported(report: DryRunReport): Output<'dryRunPolicies'>['report'] {
     unreplayable: { ...report.unreplayable },
     stories: report.stories.map((flip) => ({ ...flip })),
     widening: [...report.widening],
+    newlyPermitted: report.newlyPermitted.map(({ because, sentence, test }) => ({
+      because,
+      sentence,
+      // Plain data, made by ourselves.
+      test: structuredClone(test) as never,
+    })),
   }
 }
