@@ -41,14 +41,14 @@ export interface ChannelTokenizer {
    * The names prove nothing.
    */
   header(author: Called, onBehalfOf?: readonly Called[]): readonly number[]
-  /** What closes a message but the question; at its last token the model says whether it is admitted. */
+  /** What closes a message; the model says at its last token whether the message is admitted. */
   readonly end: readonly number[]
   /** What stands around a span of another's words, or of data, inside a message. */
   around(
     kind: 'quoted' | 'data',
     author: Called,
   ): { readonly before: readonly number[]; readonly after: readonly number[] }
-  /** What follows the question at once, where the assistant's turn begins. */
+  /** What follows the question, where the assistant's turn begins. */
   readonly answer: readonly number[]
   /** The text of tokens that the model answered. */
   decode(ids: readonly number[]): string

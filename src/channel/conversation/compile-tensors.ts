@@ -19,7 +19,7 @@ import { principalVector } from './principal-vector.ts'
 /** How principals are called in a text: nothing depends on it. */
 export type Names = (principal: Principal) => string
 
-/** The tensors, and which message each of their ends belongs to: every one but the question. */
+/** The tensors, and which message each of their ends belongs to. */
 export interface Compiled {
   readonly tensors: ChannelTensors
   readonly messages: readonly MessageId[]
@@ -66,8 +66,6 @@ export function compileTensors(
     const header = tokenizer.header(called(of), onBehalfOf.map(called))
     write(header, { kind: 'header', authority, of })
     for (const segment of group) writeSegment(segment, { of, authority }, { ...env, write })
-    // The question stays open: the answer follows it, and a question directs nothing.
-    if (group === groups.at(-1)) continue
     write(tokenizer.end, { kind: 'header', authority, of })
     messages.push(message)
     messageEnds.push(out.inputIds.length - 1)

@@ -110,7 +110,7 @@ test('a header names its author and for whom; equal names are equal words', () =
   )
   assert.equal(spelled(tokenizer.header({ name: 'Alice', authority: 5 })), '<msg> SYS SYS @system')
   const { before, after } = tokenizer.around('quoted', alice)
-  assert.equal(`${spelled(before)} … ${spelled(after)}`, '<quote> s0 s1 @member … <close>')
+  assert.equal(`${spelled(before)} … ${spelled(after)}`, '<quote> s0 s1 … <close>')
   assert.equal(spelled(tokenizer.around('data', alice).before), '<data>')
 })
 

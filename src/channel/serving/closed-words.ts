@@ -67,7 +67,10 @@ export function closedWords(words: readonly string[]): ChannelTokenizer {
     ],
     end: [idOf('<end>')],
     around: (kind, author) => ({
-      before: kind === 'data' ? [idOf('<data>')] : [idOf('<quote>'), ...calling(author)],
+      before:
+        kind === 'data'
+          ? [idOf('<data>')]
+          : [idOf('<quote>'), ...nameOf(author.name, author.authority, { idOf, places })],
       after: [idOf('<close>')],
     }),
     answer: [idOf('<ans>')],
