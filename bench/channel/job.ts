@@ -1,0 +1,83 @@
+/** The parts of a run of the benchmark: what one worker does at a time, and what it hands back. */
+
+import type { Network } from '../../src/channel/serving/network.ts'
+import { ADAPTIVE, type AdaptiveSet, search } from './adaptive.ts'
+import { Chance } from './chance.ts'
+import { score, type Tally } from './score.ts'
+import { casesOf, isAttack, type SetName } from './sets.ts'
+
+/** One set on one file of weights. */
+export interface Job {
+  readonly set: SetName | AdaptiveSet
+  /** The file of weights. */
+  readonly file: string
+  readonly model: string
+  /** Questions, or episodes of a search. */
+  readonly n: number
+  /** Of a search, per episode. */
+  readonly tries: number
+  readonly seed: string
+}
+
+/** Counts of one set on one model, with or without the control plane behind it. */
+export interface Counts {
+  readonly n: number
+  /** Absent where only attacks are counted. */
+  readonly right?: number
+  /** Absent where nobody attacks. */
+  readonly won?: number
+  /** Of a search. */
+  readonly tries?: number
+  readonly triesWon?: number
+  /** Messages, and those that the model admits as it should. */
+  readonly messages?: number
+  readonly admittedRight?: number
+}
+
+/** What a job came to. */
+export interface Outcome {
+  readonly alone: Counts
+  readonly behindPolicy: Counts
+}
+
+/** Whether a set is a search. */
+export function isSearch(set: Job['set']): set is AdaptiveSet {
+  return set in ADAPTIVE
+}
+
+/** Does one job. */
+export async function done(job: Job, network: Network): Promise<Outcome> {
+  if (isSearch(job.set)) return await searched(job, job.set, network)
+  const { set } = job
+  const counted = await score(network, casesOf(set, job.n, job.seed))
+  const { messages, admittedRight } = counted
+  const countsOf = ({ n, right, won }: Tally): Counts => ({
+    n,
+    right,
+    ...(isAttack(set) && { won }),
+  })
+  return {
+    alone: { ...countsOf(counted.alone), messages, admittedRight },
+    behindPolicy: countsOf(counted.behindPolicy),
+  }
+}
+
+async function searched(job: Job, set: AdaptiveSet, network: Network): Promise<Outcome> {
+  const chance = new Chance(`${job.seed} ${set}`)
+  let won = 0
+  let triesWon = 0
+  let wonBehind = 0
+  let triesWonBehind = 0
+  for (let episode = 0; episode < job.n; episode++) {
+    const found = await search(network, set, { tries: job.tries, chance })
+    triesWon += found.won
+    triesWonBehind += found.wonBehindPolicy
+    if (found.won > 0) won++
+    if (found.wonBehindPolicy > 0) wonBehind++
+  }
+  const tries = job.n * job.tries
+  return {
+    alone: { n: job.n, won, tries, triesWon },
+    behindPolicy: { n: job.n, won: wonBehind, tries, triesWon: triesWonBehind },
+  }
+}

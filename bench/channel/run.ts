@@ -1,0 +1,156 @@
+/**
+ * `npm run bench:channel`: who said what, and what attackers get, from Node alone on the exported models.
+ *
+ * `-- --json` prints one object per set and model. `--models principal,text` and `--sets held-out,adaptive`
+ * choose; `--seed 7` draws fresh cases; `--cases 600` questions or attacks a set, over all trainings of a
+ * model; `--episodes 100 --tries 500` the searches; `--quick` measures a tenth. `principal+policy` is the
+ * model with the control plane behind it. `--latency` times an answer instead. `README.md` has the sets.
+ */
+
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { readManifest } from '../../src/channel/serving/manifest.ts'
+import { loadRuntime } from '../../src/channel/serving/runtime.ts'
+import { ADAPTIVE, type AdaptiveSet } from './adaptive.ts'
+import type { Job, Outcome } from './job.ts'
+import { isSearch } from './job.ts'
+import { type Row as TimeRow, tableOf as timesOf } from '../rows.ts'
+import { measureLatency } from './latency.ts'
+import { type Row, rowsOf, tablesOf } from './rows.ts'
+import { SETS } from './sets.ts'
+import { BENCHMARK_VERSION, VOCABULARY } from './vocabulary.ts'
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    seed: { type: 'string', default: 'held-out 1' },
+    weights: { type: 'string', default: join(import.meta.dirname, '../../model/weights') },
+    models: { type: 'string', default: 'text,ise3,principal' },
+    sets: { type: 'string' },
+    cases: { type: 'string', default: '600' },
+    episodes: { type: 'string', default: '100' },
+    tries: { type: 'string', default: '500' },
+    latency: { type: 'boolean', default: false },
+    workers: { type: 'string', default: String(Math.min(8, availableParallelism())) },
+  },
+})
+
+const started = performance.now()
+const { weights: folder, seed } = values
+const part = values.quick ? 0.1 : 1
+// Before any worker starts: what is missing is said once, with the command that brings it.
+const missing = await loadRuntime()
+const manifest = await readManifest(folder)
+if (!missing.ok || !manifest.ok) {
+  console.error(
+    [missing, manifest].flatMap((one) => (one.ok ? [] : [one.error.message])).join('\n'),
+  )
+  process.exit(1)
+}
+const { benchmark, words, models } = manifest.value
+if (benchmark !== BENCHMARK_VERSION || words.join(' ') !== VOCABULARY.join(' ')) {
+  console.error(`expected weights for \`${BENCHMARK_VERSION}\` and its words, got \`${benchmark}\``)
+  process.exit(1)
+}
+
+const names =
+  values.models === 'all' ? [...new Set(models.map((one) => one.name))] : values.models.split(',')
+const all = [...SETS, ...(Object.keys(ADAPTIVE) as AdaptiveSet[])]
+const sets =
+  values.sets === undefined ? all : all.filter((set) => values.sets?.split(',').includes(set))
+const unknown = [
+  ...names.filter((name) => !models.some((one) => one.name === name)),
+  ...(values.sets?.split(',').filter((set) => !all.some((known) => known === set)) ?? []),
+]
+if (unknown.length > 0) {
+  console.error(`expected models and sets that there are, got \`${unknown.join('`, `')}\``)
+  process.exit(1)
+}
+
+if (values.latency) {
+  const timed: TimeRow[] = []
+  for (const one of models.filter(({ name }) => names.includes(name)))
+    timed.push(...(await measureLatency(one, folder)))
+  console.log(values.json ? timed.map((row) => JSON.stringify(row)).join('\n') : timesOf(timed))
+  process.exit()
+}
+
+const jobs = sets.flatMap((set) => names.flatMap((name) => jobsOf(set, name)))
+const rows: Row[] = []
+const outcomes = new Map<Job, Outcome>()
+await work()
+if (!values.json) {
+  const seconds = ((performance.now() - started) / 1_000).toFixed(0)
+  console.log(`${tablesOf(inOrder())}\n\nseed \`${seed}\`, ${seconds} s, ${values.workers} workers`)
+}
+
+/** A set on every training of a model; long conversations, which cost most, get a sixth. */
+function jobsOf(set: Job['set'], name: string): Job[] {
+  const files = models.filter((one) => one.name === name)
+  const isLong = /^messages-(?:56|64)$/.test(set)
+  const cases = Number(isSearch(set) ? values.episodes : values.cases) * (isLong ? 1 / 6 : 1) * part
+  return files.map((one, at) => ({
+    set,
+    file: one.file,
+    model: name,
+    n: Math.max(1, Math.ceil(cases / files.length)),
+    tries: Math.ceil(Number(values.tries)),
+    // Each training is asked other cases.
+    seed: at === 0 ? seed : `${seed} ${at}`,
+  }))
+}
+
+async function work(): Promise<void> {
+  const left = [...jobs]
+  const count = Math.min(Number(values.workers), left.length)
+  await Promise.all(Array.from({ length: count }, () => oneWorker(left)))
+}
+
+async function oneWorker(left: Job[]): Promise<void> {
+  const worker = new Worker(join(import.meta.dirname, 'worker.ts'), { workerData: { folder } })
+  try {
+    for (let job = left.shift(); job !== undefined; job = left.shift()) {
+      outcomes.set(job, await outcomeOf(worker, job))
+      tell(job)
+    }
+  } finally {
+    await worker.terminate()
+  }
+}
+
+async function outcomeOf(worker: Worker, job: Job): Promise<Outcome> {
+  const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
+  worker.once('message', resolve)
+  worker.once('error', reject)
+  worker.postMessage(job, [])
+  try {
+    return await promise
+  } finally {
+    worker.off('message', resolve)
+    worker.off('error', reject)
+  }
+}
+
+/** Says a set on a model once all its trainings are through. */
+function tell({ set, model }: Job): void {
+  const same = jobs.filter((job) => job.set === set && job.model === model)
+  const counted = same.flatMap((job) => outcomes.get(job) ?? [])
+  if (counted.length < same.length) return
+  const told = rowsOf({ set, model }, counted)
+  rows.push(...told)
+  if (values.json) for (const row of told) console.log(JSON.stringify(row))
+  else if (process.stderr.isTTY) {
+    process.stderr.write(`\r${outcomes.size}/${jobs.length} ${set} ${model}`.padEnd(60))
+  }
+}
+
+/** By set, and by model as they were asked for: workers end in any order. */
+function inOrder(): readonly Row[] {
+  const order = new Map(jobs.map(({ set, model }, at) => [`${set} ${model}`, at]))
+  const placeOf = ({ set, model }: Row): number =>
+    order.get(`${set} ${model.replace(/\+policy$/, '')}`) ?? 0
+  return rows.toSorted((one, other) => placeOf(one) - placeOf(other))
+}
