@@ -2,9 +2,10 @@
  * Writes entries of many callers in one transaction, each only if what it rests on still stands. HEART:
  * its order is the correctness argument.
  *
- * Call `write` for what happens often (calls, outcomes, tokens); a batch costs two round trips and one
- * fsync, or one round trip when nothing in it can be refused. `writeAlone` is for an entry that more
- * depends on than can be said by data. Everything else appends in the transaction of its own change.
+ * Call `write` for what happens often (calls, outcomes, tokens); a batch costs one round trip and one
+ * fsync. Only when something in it may not be written does it take more: then each is asked by itself.
+ * `writeAlone` is for an entry that more depends on than can be said by data. Everything else appends in
+ * the transaction of its own change.
  *
  * INVARIANT (one instant): the log's head row is locked first, so every change that has a lower index
  * than our entry is committed and visible to the statements after it. An entry that rests on facts read
@@ -16,7 +17,14 @@
 
 import { ok, refuse, type Result } from '../base/result.ts'
 import { Batches } from '../store/batches.ts'
-import { type Answer, send, sendWithCommit, type Statement } from '../store/statement.ts'
+import {
+  type Answer,
+  isUnmet,
+  orFail,
+  send,
+  sendWithCommit,
+  type Statement,
+} from '../store/statement.ts'
 import type { Store, Tx } from '../store/store.ts'
 import { appendStatement, firstOf, LOCK_HEAD, type PreparedEntry, prepareEntry } from './append.ts'
 import type { Entry, Subject } from './entry.ts'
@@ -45,11 +53,15 @@ export interface Standing {
   readonly expiresAt?: number
 }
 
-/** A statement that either takes something or changes nothing, and how to tell which. */
+/** What is taken with an entry, or the entry is not written. */
 export interface Charge {
+  /** Takes, or changes nothing. */
   readonly statement: Statement
   /** Why it took nothing; undefined if it did. */
   readonly refusal: (answer: Answer) => string | undefined
+  /** The statement that takes `from` of all charges of its kind, or fails (`orFail`). */
+  readonly kind: (all: readonly unknown[]) => Statement
+  readonly from: unknown
 }
 
 /** A row and the statement that writes all rows of its kind in a batch. */
@@ -109,7 +121,7 @@ export class LogWriter {
         if (refusal !== undefined) return refuse(refusal)
         const granted = await also(tx)
         if (!granted.ok) return refuse({ reason: 'not_admitted', cause: granted.error.reason })
-        first = appendWithCommit(tx, [writing], granted.value.map(prepareEntry))
+        first = appendWithCommit(tx, [writing], { following: granted.value.map(prepareEntry) })
         return ok()
       },
     )
@@ -117,6 +129,27 @@ export class LogWriter {
   }
 
   async #commit(batch: readonly Writing[]): Promise<readonly Written[]> {
+    const first = await this.#writeAll(batch)
+    if (first === undefined) return await this.#writeSome(batch)
+    return batch.map((_, i) => ok({ index: first + i }))
+  }
+
+  /** Writes all of `batch` and returns the index of the first; undefined, and nothing is kept, if one may not be. */
+  async #writeAll(batch: readonly Writing[]): Promise<number | undefined> {
+    let first: Promise<number> | undefined
+    try {
+      await this.#store.transaction(async (tx) => {
+        first = appendWithCommit(tx, batch, { conditions: conditionsOf(batch) })
+      })
+    } catch (fault) {
+      if (isUnmet(fault)) return undefined
+      throw fault
+    }
+    return await durable(first)
+  }
+
+  /** Writes those of `batch` that may be written. */
+  async #writeSome(batch: readonly Writing[]): Promise<readonly Written[]> {
     let first: Promise<number> | undefined
     const refused = await this.#store.transaction(async (tx) => {
       const found = await refusals(tx, batch)
@@ -131,6 +164,49 @@ export class LogWriter {
     })
   }
 }
+
+/**
+ * The statements that fail unless all of `batch` may be written: the head is locked, then it is seen that
+ * every standing holds, then all charges are taken.
+ */
+function conditionsOf(batch: readonly Writing[]): Statement[] {
+  const standings = batch.flatMap(({ standing }) => standing ?? [])
+  const charges = batch.flatMap(({ charge }) => charge ?? [])
+  return [
+    // What cannot be refused needs no look: `append` locks the head by itself.
+    ...(standings.length === 0 ? [] : [LOCK_HEAD, allStand(standings)]),
+    ...[...Map.groupBy(charges, ({ kind }) => kind)].map(([kind, all]) =>
+      kind(all.map(({ from }) => from)),
+    ),
+  ]
+}
+
+/** Fails unless every standing holds; says the same as `fallen`, of all at once. */
+function allStand(standings: readonly Standing[]): Statement {
+  const readAt = new Map<Subject, number>()
+  for (const one of standings) {
+    for (const subject of one.relied) {
+      const since = endsForGood(subject) ? 0 : one.readAt
+      readAt.set(subject, Math.min(readAt.get(subject) ?? since, since))
+    }
+  }
+  return {
+    name: 'all_stand',
+    text: ALL_STAND,
+    values: [
+      [...readAt.keys()],
+      [...readAt.values()],
+      Math.min(...standings.map(({ expiresAt = Number.MAX_SAFE_INTEGER }) => expiresAt)),
+    ],
+  }
+}
+
+const ALL_STAND = `
+  select ${orFail(`
+    $3::bigint > (extract(epoch from clock_timestamp()) * 1000)::bigint and not exists (
+      select from unnest($1::text[], $2::bigint[]) as r (subject, read_at)
+      where (select version from touched t where t.subject = r.subject) >= r.read_at
+    )`)}`
 
 type Refusals = (WriteRefusal | undefined)[]
 
@@ -214,17 +290,23 @@ function fallen(
 }
 
 /**
- * Leaves everything of `batch` to travel with the commit, and the entries `following` behind its own.
- * Resolves with the index of the first once they are durable.
+ * Leaves everything of `batch` to travel with the commit, behind the conditions, and the entries `following`
+ * behind its own. Resolves with the index of the first once they are durable.
  */
 function appendWithCommit(
   tx: Tx,
   batch: readonly Writing[],
-  following: readonly PreparedEntry[] = [],
+  {
+    conditions = [],
+    following = [],
+  }: {
+    readonly conditions?: readonly Statement[]
+    readonly following?: readonly PreparedEntry[]
+  } = {},
 ): Promise<number> {
   const values = batch.flatMap((writing) => writing.values ?? [])
   const entries = [...batch.map(({ entry }) => entry), ...following]
-  const before = values.length === 0 ? [] : [keepStatement(values)]
+  const before = [...conditions, ...(values.length === 0 ? [] : [keepStatement(values)])]
   const index = sendWithCommit(tx, [
     ...before,
     appendStatement(entries),

@@ -11,7 +11,7 @@
 import { sql } from 'kysely'
 import type { JsonObject } from '../base/canonical-json.ts'
 import { type Result, ok, refuse } from '../base/result.ts'
-import { type Answer, send, type Statement } from '../store/statement.ts'
+import { type Answer, orFail, send, type Statement } from '../store/statement.ts'
 import type { Tx } from '../store/store.ts'
 import { valuesAt } from './argument-path.ts'
 import { type Approver, type CallFacts, conditionsOn, coveringDetails, covers } from './covers.ts'
@@ -129,18 +129,23 @@ function amountsAt(values: JsonObject, path: string): number[] {
 
 /** The statement that adds the charges if all fit, and else changes nothing: to go with others in one batch. */
 export function debitStatement(charges: readonly Charge[]): Statement {
+  return { name: 'debit', text: DEBIT, values: amountsIn(charges) }
+}
+
+/** The statement that adds the charges of many calls, and fails (`orFail`) unless all fit. */
+export function debitAllStatement(charges: readonly Charge[]): Statement {
+  return { name: 'debit_all', text: DEBIT_ALL, values: amountsIn(charges) }
+}
+
+function amountsIn(charges: readonly Charge[]): readonly (readonly unknown[])[] {
   const rows = charges.flatMap((charge) => charge.amounts.map((amount) => ({ ...charge, amount })))
-  return {
-    name: 'debit',
-    text: DEBIT,
-    values: [
-      rows.map((r) => r.delegation),
-      rows.map((r) => r.detail),
-      rows.map((r) => r.counter),
-      rows.map((r) => String(r.amount)),
-      rows.map((r) => String(r.most)),
-    ],
-  }
+  return [
+    rows.map((r) => r.delegation),
+    rows.map((r) => r.detail),
+    rows.map((r) => r.counter),
+    rows.map((r) => String(r.amount)),
+    rows.map((r) => String(r.most)),
+  ]
 }
 
 /** Reads the answer of `debitStatement`: why nothing was taken, if so. A lost counter is one caller's trouble. */
@@ -153,7 +158,7 @@ export function unaffordable(charges: readonly Charge[]): (answer: Answer) => st
 
 // Amounts travel as decimal text and are added as `numeric`: a tenth and two tenths make three tenths.
 // Counters are locked in one order, so that two calls never wait for each other.
-const DEBIT = `
+const SPENT = `
   with charge as materialized (
     select delegation, detail, counter, sum(amount) as amount, min(most) as most
     from unnest($1::text[], $2::integer[], $3::text[], $4::numeric[], $5::numeric[])
@@ -164,13 +169,18 @@ const DEBIT = `
     from delegation_usage u join charge c using (delegation, detail, counter)
     order by u.delegation, u.detail, u.counter
     for update of u
+  ), whole as (
+    select bool_and(fits) and count(*) = (select count(*) from charge) as fits from held
   ), spent as (
     update delegation_usage u set used = u.used + c.amount
     from charge c
     where u.delegation = c.delegation and u.detail = c.detail and u.counter = c.counter
-      and (select bool_and(fits) and count(*) = (select count(*) from charge) from held)
-  )
-  select delegation, counter, fits from held`
+      and (select fits from whole)
+  )`
+
+const DEBIT = `${SPENT} select delegation, counter, fits from held`
+
+const DEBIT_ALL = `${SPENT} select ${orFail('fits')} from whole`
 
 /** The first counter that the charges do not fit into. */
 function firstUnfit(

@@ -9,7 +9,15 @@
 import type { Entry } from '../audit/entry.ts'
 import type { Charge } from '../audit/log-writer.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
-import { chargesOf, debit, debitStatement, unaffordable } from '../delegation/limits.ts'
+import {
+  type Charge as LimitCharge,
+  chargesOf,
+  debit,
+  debitAllStatement,
+  debitStatement,
+  unaffordable,
+} from '../delegation/limits.ts'
+import type { Statement } from '../store/statement.ts'
 import type { Tx } from '../store/store.ts'
 import type { Approvals } from './approvals.ts'
 import type { JudgedCall } from './judge.ts'
@@ -35,8 +43,14 @@ export function spendingOf(judged: JudgedCall, env: { readonly approvals: Approv
   const charge = {
     statement: debitStatement(charges.value),
     refusal: unaffordable(charges.value),
+    kind: debitCalls,
+    from: charges.value,
   }
   return { charge }
+}
+
+function debitCalls(calls: readonly unknown[]): Statement {
+  return debitAllStatement((calls as readonly (readonly LimitCharge[])[]).flat())
 }
 
 /** What to do in the admitting transaction, after the head is locked; its entries follow the call's. */

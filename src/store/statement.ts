@@ -8,6 +8,7 @@
  */
 
 import type { Kysely } from 'kysely'
+import { DatabaseError } from 'pg'
 import { PooledConnection } from './pooled-connection.ts'
 
 /** A statement for the hot path: kysely's own are compiled at each use and never prepared. */
@@ -53,6 +54,22 @@ export async function sendWithCommit(
     pooled(connection).defer({ statements, resolve, reject })
   })
   return await promise
+}
+
+/** Division by zero (PostgreSQL, "Error Codes"). */
+const UNMET = '22012'
+
+/**
+ * An expression that fails unless `condition` holds, so that nothing behind its statement is run. Whoever sends
+ * it asks `isUnmet` of the fault.
+ */
+export function orFail(condition: string): string {
+  return `1 / coalesce((${condition})::integer, 0) as met`
+}
+
+/** Whether a fault is that of an unmet condition. */
+export function isUnmet(fault: unknown): boolean {
+  return fault instanceof DatabaseError && fault.code === UNMET
 }
 
 function pooled(connection: unknown): PooledConnection {
