@@ -79,6 +79,18 @@ import {
   showRefusalBudget,
 } from './scopes.ts'
 import { createConnection, listConnections, endConnection } from './connections.ts'
+import {
+  createConversation,
+  listConversations,
+  showConversation,
+  inviteToConversation,
+  removeFromConversation,
+  sayInConversation,
+  askConversation,
+  verifyConversation,
+  sayAsAgent,
+  answerTurn,
+} from './conversations.ts'
 import { logStory, logEntries, logReceipt, logKey, logCosign, rotateKey } from './log.ts'
 
 /** Every operation of the administration API, by the name that `client/` calls it. */
@@ -141,11 +153,21 @@ export const OPERATIONS = {
   listTemplates,
   setAgency,
   showAgency,
-  createConnection,
-  listConnections,
   setRefusalBudget,
   showRefusalBudget,
+  createConnection,
+  listConnections,
   endConnection,
+  createConversation,
+  listConversations,
+  showConversation,
+  inviteToConversation,
+  removeFromConversation,
+  sayInConversation,
+  askConversation,
+  verifyConversation,
+  sayAsAgent,
+  answerTurn,
   logStory,
   logEntries,
   logReceipt,

@@ -43,6 +43,7 @@ import { Housekeeping } from './housekeeping.ts'
 import type { Installation } from './installation.ts'
 import type { MetricsPage } from './metrics.ts'
 import { openInstance } from './instance.ts'
+import { servedModel, WEIGHTS } from './served-model.ts'
 import { version } from './version.ts'
 
 /** What is there before anything is wired. */
@@ -162,6 +163,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     issuer,
     trustDomain,
     logSigner,
+    principalModel: servedModel(WEIGHTS),
     upstreams,
     sockets,
     door,

@@ -4,6 +4,8 @@ import type { NoteSigner } from '../audit/note.ts'
 import type { TrustedKeys } from '../audit/tree-head.ts'
 import type { Vault } from '../audit/vault.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Result } from '../base/result.ts'
+import type { PrincipalModel } from '../channel/principal-model.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import type { Random } from '../base/random.ts'
 import type { EndpointEnv } from '../gateway/endpoint.ts'
@@ -34,6 +36,8 @@ export interface Installation extends EndpointEnv, ExchangeEnv {
   readonly logKey: string
   /** The log's own key and those of the witnesses that the operator named. */
   readonly logKeys: TrustedKeys
+  /** The model with the principal channel, or why there is none here. */
+  readonly principalModel: () => Promise<Result<PrincipalModel>>
   readonly upstreams: Upstreams
   readonly sockets: AgentSockets
   readonly door: BridgeDoor

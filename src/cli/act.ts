@@ -3,20 +3,21 @@
 import type { Command } from 'commander'
 import type { Input, OperationName, Output } from '../api/operations.ts'
 import { type Context, contextOf } from './context.ts'
-import { EXIT, finish } from './terminal.ts'
+import { finish } from './terminal.ts'
 
 /** The options of a command, as commander reads them; all of ours are text or lists of text. */
 export type Options = Readonly<Record<string, string | undefined>>
 
 /**
  * An action that calls `name` with what `input` makes of the arguments and prints what `text` makes of
- * the answer. `input` gets the first argument, the options, then the other arguments.
+ * the answer. `input` gets the first argument, the options, then the other arguments; `then` sees what was
+ * printed, and may end in another status.
  */
 export function act<N extends OperationName>(
   name: N,
   input: (first: string, options: Options, ...rest: readonly (string | undefined)[]) => Input<N>,
   text: (output: Output<N>, context: Context) => string | Promise<string>,
-  then: () => void = () => undefined,
+  then: (output: Output<N>) => void = () => undefined,
 ): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const command = given.at(-1) as Command
@@ -24,9 +25,8 @@ export function act<N extends OperationName>(
     const [first = '', ...rest] = given.slice(0, -2) as (string | undefined)[]
     const context = contextOf(command)
     const answer = await context.client.call(name, input(first, options, ...rest))
-    const status = await finish(context.terminal, answer, (output) => text(output, context))
-    if (status === EXIT.done) then()
-    process.exitCode = status
+    process.exitCode = await finish(context.terminal, answer, (output) => text(output, context))
+    if (answer.ok) then(answer.value)
   }
 }
 

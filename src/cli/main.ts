@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { addAgentCommands } from './agent-commands.ts'
 import { addConnectCommands } from './connect-commands.ts'
 import { terminalOf } from './context.ts'
+import { addConversationCommands } from './conversation-commands.ts'
 import { addDelegationCommands } from './delegation-commands.ts'
 import { addScopeCommands } from './scope-commands.ts'
 import { addLogCommands } from './log-commands.ts'
@@ -35,6 +36,7 @@ addServerCommands(program)
 addPolicyCommands(program)
 addDelegationCommands(program)
 addScopeCommands(program)
+addConversationCommands(program)
 addConnectCommands(program)
 addRunCommands(program)
 addLogCommands(program)

@@ -62,6 +62,7 @@ const HINTS: Readonly<Record<string, string>> = {
   unknown_delegation: 'your delegations: behalf delegation list',
   unknown_approval: 'what waits for you: behalf approval list',
   unknown_connection: 'your connections: behalf connection list',
+  unknown_conversation: 'your conversations: behalf session list',
   nobody_accountable:
     'somebody must own the archetype: behalf owner archetype:<name> <person-or-group>',
   shown_differs: 'look again at what you approve: behalf approval show <approval>',

@@ -29,6 +29,8 @@ export type OperationTarget =
     }
   /** `entitled`: this person may decide it. */
   | { readonly type: 'approval'; readonly id: string; readonly entitled: boolean }
+  /** `role`: what this person is in it; absent for who does not take part. */
+  | { readonly type: 'conversation'; readonly id: string; readonly role?: string }
 
 /** One operation as asked by a signed-in person. */
 export interface OperationRequest {
@@ -93,6 +95,7 @@ export function decideOperation(
       answers: 'answers' in target && (target.answers ?? false),
       mover: 'mover' in target && (target.mover ?? false),
       entitled: 'entitled' in target && target.entitled,
+      role: 'role' in target ? (target.role ?? 'none') : 'none',
     }),
     entities: byKey([principal, action, entity(resource)]),
   })
@@ -110,4 +113,5 @@ const CEDAR_TYPE = {
   agent: 'Agent',
   delegation: 'Delegation',
   approval: 'Approval',
+  conversation: 'Conversation',
 } as const

@@ -77,6 +77,12 @@ const OPERATIONS: typeof METHODS = {
   ...all(['connection.end'], 'Delegation', 'hold'),
   ...all(['delegation.stage', 'delegation.complete'], 'Delegation', 'direct'),
   ...all(['approval.show', 'approval.decide'], 'Approval', 'approve'),
+  ...all(['conversation.create'], 'Installation', 'begin'),
+  ...all(['conversation.list'], 'Installation', 'look'),
+  ...all(['conversation.show', 'conversation.say'], 'Conversation', 'attend'),
+  ...all(['conversation.ask'], 'Conversation', 'ask'),
+  ...all(['conversation.invite', 'conversation.remove'], 'Conversation', 'convene'),
+  ...all(['conversation.verify'], 'Conversation', 'audit'),
 }
 
 function all(ids: readonly string[], on: string, group: string): typeof METHODS {
@@ -159,6 +165,7 @@ entity Installation;
 entity Agent;
 entity Delegation;
 entity Approval;
+entity Conversation;
 
 type Operation = {
   now: datetime,
@@ -171,7 +178,9 @@ type Operation = {
   // Among those who may move the delegation's stage.
   mover: Bool,
   // Entitled to decide this approval.
-  entitled: Bool
+  entitled: Bool,
+  // In this conversation: "owner", "lead", "member", "guest" or "none".
+  role: String
 };
 `
 
