@@ -24,6 +24,8 @@ export const proposeScope = operation({
     details: z.array(jsonObject),
     sentences: z.array(z.string()),
     digest: z.string(),
+    /** The template whose sentence the words are. */
+    template: z.string().optional(),
   }),
 })
 
@@ -51,7 +53,13 @@ export const listTemplates = operation({
   input: z.strictObject({ archetype: slug }),
   output: z.object({
     templates: z.array(
-      z.object({ name: z.string(), sentence: z.string(), details: z.array(jsonObject) }),
+      z.object({
+        name: z.string(),
+        sentence: z.string(),
+        details: z.array(jsonObject),
+        /** One for each part of `details`, with `{parameters}` where values belong. */
+        sentences: z.array(z.string()),
+      }),
     ),
   }),
 })

@@ -5,8 +5,9 @@ import * as z from 'zod'
 import type { Input, Output } from '../api/operations.ts'
 import { act, namesIn, type Options } from './act.ts'
 import type { Context } from './context.ts'
+import { delegateInWords } from './delegate-in-words.ts'
 import { dateText, examples, facts, table } from './terminal.ts'
-import { jsonIn, listOf, secondsOf } from './usage.ts'
+import { jsonIn, listOf, secondsOf, UsageError } from './usage.ts'
 
 /** Adds the commands by which people hand over authority, and take it back. */
 export function addDelegationCommands(program: Command): void {
@@ -15,7 +16,15 @@ export function addDelegationCommands(program: Command): void {
     .summary('delegate authority for one purpose')
     .requiredOption('--archetype <name>', 'the kind of agent that may use it')
     .option('--agent <agent>', 'the one agent that may use it')
-    .requiredOption('--details <file>', DETAILS)
+    .option('--details <file>', DETAILS)
+    .option(
+      '--servers <names>',
+      'instead of --details: propose a scope from the purpose, of these servers',
+    )
+    .option('--approver <person-or-group>', 'who says yes to what the words do not ask for')
+    .option('--without <parts>', 'comma-separated numbers of proposed parts to leave out')
+    .option('--calls <number>', 'how many calls each proposed part allows')
+    .option('--accept <digest>', 'delegate exactly the proposal that was shown with this digest')
     .option('--stages <names>', 'comma-separated stages, in order')
     .option('--movers <people>', 'comma-separated people and groups who may also move the stage')
     .option('--for <duration>', 'how long: 45m, 8h, 30d', '1h')
@@ -23,16 +32,23 @@ export function addDelegationCommands(program: Command): void {
       'after',
       examples(
         'behalf delegate "prepare return 1042" --archetype tax-preparer --details intent.json --stages collect,draft --for 1h',
+        'behalf delegate "refund order 17 up to 30" --archetype shop-clerk --servers shop',
+        'behalf delegate "refund order 17 up to 30" --archetype shop-clerk --servers shop --without 2 --accept sha256:…',
       ) + INTENT_HELP,
     )
-    .action(
-      act('delegate', delegationOf, async (made, context) =>
-        [
-          await delegationText(made, context),
-          `signed delegation, for the agent: ${made.signed}`,
-        ].join('\n'),
-      ),
-    )
+    .action(async (purpose: string, options: Options, command: Command) => {
+      const { details, servers } = options
+      if ((details === undefined) === (servers === undefined))
+        throw new UsageError('expected either --details or --servers')
+      const terms = termsOf(purpose, options)
+      await (servers === undefined
+        ? act('delegate', () => ({ ...terms, details: detailsIn(details ?? '') }), madeText)(
+            purpose,
+            options,
+            command,
+          )
+        : delegateInWords(terms, options, command, madeText))
+    })
   addHeldCommands(program.command('delegation').summary('delegations'))
   program
     .command('stage <delegation> <stage>')
@@ -173,16 +189,21 @@ function addApprovalCommands(approval: Command): void {
   }
 }
 
-function delegationOf(purpose: string, options: Options): Input<'delegate'> {
+/** All of a delegation but what it allows. */
+function termsOf(purpose: string, options: Options): Omit<Input<'delegate'>, 'details'> {
   return {
     purpose,
     archetype: options['archetype'] ?? '',
     ...(options['agent'] !== undefined && { agent: options['agent'] }),
     expiresIn: secondsOf(options['for'] ?? '1h'),
-    details: detailsIn(options['details'] ?? ''),
     ...(options['stages'] !== undefined && { stages: listOf(options['stages']) }),
     ...(options['movers'] !== undefined && { stageMovers: listOf(options['movers']) }),
   }
+}
+
+async function madeText(made: Output<'delegate'>, context: Context): Promise<string> {
+  const told = await delegationText(made, context)
+  return `${told}\nsigned delegation, for the agent: ${made.signed}`
 }
 
 async function delegationText(

@@ -1,10 +1,12 @@
-/** `behalf scope|agency|budget`. */
+/** `behalf scope|template|agency|budget`. */
 
 import type { Command } from 'commander'
 import * as z from 'zod'
-import { act } from './act.ts'
+import { act, type Options } from './act.ts'
+import { contextOf } from './context.ts'
 import type { Output } from '../api/operations.ts'
-import { examples, table } from './terminal.ts'
+import { detailsIn } from './delegation-commands.ts'
+import { examples, print, refused, Refused, table } from './terminal.ts'
 import { secondsOf, wholeNumber } from './usage.ts'
 
 const toolClass = z.enum(['read', 'write', 'egress', 'destructive', 'money'])
@@ -40,6 +42,10 @@ export function addScopeCommands(program: Command): void {
         },
       )(words, options, command)
     })
+
+  addTemplateCommands(
+    program.command('template').summary('requests that recur, with what they need'),
+  )
 
   const dial = program.command('agency').summary('how much agents decide without asking')
   dial
@@ -89,6 +95,77 @@ export function addScopeCommands(program: Command): void {
           withinSeconds: secondsOf(options['within'] ?? '1h'),
         }),
         budgetText,
+      ),
+    )
+}
+
+function addTemplateCommands(template: Command): void {
+  template
+    .command('list <archetype>')
+    .summary('the requests that recur for a kind of agent')
+    .addHelpText('after', examples('behalf template list shop-clerk'))
+    .action(
+      act(
+        'listTemplates',
+        (archetype) => ({ archetype }),
+        ({ templates }) =>
+          table(
+            ['name', 'sentence'],
+            templates.map(({ name, sentence }) => [name, sentence]),
+          ),
+      ),
+    )
+  template
+    .command('show <archetype> <name>')
+    .summary('what one of them allows, in plain words and whole')
+    .addHelpText('after', examples('behalf template show shop-clerk refund'))
+    .action(async (archetype: string, name: string, _options: Options, command: Command) => {
+      const { client, terminal } = contextOf(command)
+      const listed = await client.call('listTemplates', { archetype })
+      if (!listed.ok) {
+        process.exitCode = refused(terminal, listed.error)
+        return
+      }
+      const found = listed.value.templates.find((one) => one.name === name)
+      if (found === undefined)
+        throw new Refused('unknown_template', `no template \`${name}\` of ${archetype}`)
+      const { sentence, sentences, details } = found
+      print(
+        terminal,
+        found,
+        [
+          sentence,
+          ...sentences.map((one) => `  ${one}`),
+          JSON.stringify(details, undefined, 2),
+        ].join('\n'),
+      )
+    })
+  template
+    .command('keep <archetype> <name>')
+    .summary('keep one, or another in its place; whoever answers for the kind of agent may')
+    .requiredOption('--sentence <text>', 'how people ask for it, with {parameters}')
+    .requiredOption('--details <file>', 'what it allows, with "{parameter}" where a value belongs')
+    .addHelpText(
+      'after',
+      `${examples(
+        'behalf template keep shop-clerk refund --sentence "refund order {id} up to {amount}" --details refund.json',
+      )}
+A file for --details; a location is the name of a server:
+  [{ "type": "mcp_call", "locations": ["shop"], "actions": ["tools/call:refund"],
+     "arguments": { "refund": { "order": { "equals": "{id}" }, "amount": { "max": "{amount}" } } },
+     "limits": { "calls": 1 } }]
+`,
+    )
+    .action(
+      act(
+        'keepTemplate',
+        (archetype, options, name) => ({
+          archetype,
+          name: name ?? '',
+          sentence: options['sentence'] ?? '',
+          details: detailsIn(options['details'] ?? ''),
+        }),
+        () => 'kept',
       ),
     )
 }

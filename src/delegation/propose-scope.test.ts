@@ -6,7 +6,7 @@ import { proposeTool } from '../registry/propose-review.ts'
 import { covers } from './covers.ts'
 import { parseDetails } from './intent.ts'
 import { contains } from './narrowing.ts'
-import { proposeScope, proposeScopeBy, type ScopeTool } from './propose-scope.ts'
+import { proposeScope, type ScopeTool } from './propose-scope.ts'
 
 const LOCATION = 'https://b.example/mcp/office'
 const APPROVER = 'per_00000000000000000000000000'
@@ -120,22 +120,4 @@ test('a look-up that goes where a link leads is granted where the words speak of
   assert.equal(coverage('Read www.b.example and tell me.', 'www.b.example'), true)
   assert.equal(coverage('Read www.b.example and tell me.', 'www.evil.example'), false)
   assert.equal(coverage('Who wrote to me?', 'https://a.example/x'), false)
-})
-
-test('what somebody else proposes chooses within the ceiling', async () => {
-  const request = { words: 'whatever', tools, approver: APPROVER } as const
-  const proposed = await proposeScopeBy(
-    async () =>
-      await Promise.resolve([
-        { location: LOCATION, tool: 'delete_file' },
-        { location: LOCATION, tool: 'drop_database' },
-        { location: 'https://evil.example/mcp/x', tool: 'send_mail' },
-      ]),
-    request,
-  )
-  const granted = proposed.details.filter(({ approval }) => approval === undefined).slice(1)
-  assert.deepEqual(
-    granted.flatMap(({ actions }) => actions),
-    ['tools/call:delete_file'],
-  )
 })

@@ -22,6 +22,7 @@ import {
 } from '../registry/propose-review.ts'
 import type { ReviewedTool } from '../registry/server.ts'
 import type { Approver } from './covers.ts'
+import { inPlainWords } from './detail-in-words.ts'
 import type { Condition, McpCallDetail } from './intent.ts'
 import { isSpecific, thingsFor, verbsFor } from './lexicon.ts'
 
@@ -54,14 +55,6 @@ export interface ProposedScope {
   readonly digest: Digest
 }
 
-/**
- * Something that proposes too, a model for one: it may choose among the tools of the ceiling, and
- * nothing more. What it names beyond them is left out.
- */
-export type ScopeProposer = (
-  request: Pick<ScopeRequest, 'words' | 'tools'>,
-) => Promise<readonly { readonly location: string; readonly tool: string }[]>
-
 /** The scope that the rules propose. */
 export function proposeScope(request: ScopeRequest): ProposedScope {
   // A template says all that its sentence asks for.
@@ -71,25 +64,6 @@ export function proposeScope(request: ScopeRequest): ProposedScope {
     const said = clauses.filter((clause) => asksFor(clause, tool, acting))
     return said.length === 0 ? [] : [{ tool, said }]
   })
-  return assembled(request, asked)
-}
-
-/**
- * The scope that a proposer chooses: the rules write it for the tools that it names, with the whole of the
- * words as what was said of each.
- */
-export async function proposeScopeBy(
-  proposer: ScopeProposer,
-  request: ScopeRequest,
-): Promise<ProposedScope> {
-  const { words, tools } = request
-  const chosen = await proposer({ words, tools })
-  const acting = tools.filter((tool) => !isLookUp(tool))
-  const asked = acting
-    .filter(({ location, offered }) =>
-      chosen.some((one) => one.location === location && one.tool === offered.name),
-    )
-    .map((tool) => ({ tool, said: [] }))
   return assembled(request, asked)
 }
 
@@ -228,35 +202,17 @@ function assembled(
   { tools, approver, template = [] }: ScopeRequest,
   asked: readonly Asked[],
 ): ProposedScope {
-  const parts: { detail: McpCallDetail; sentence: string }[] = template.map((detail) => ({
-    detail,
-    sentence: `By a template: ${detail.actions.join(', ')}`,
-  }))
+  const details: McpCallDetail[] = [...template]
   for (const [location, all] of byLocation(tools)) {
-    const lookUps = all.filter(isLookUp)
-    parts.push(
-      ...detailsFor(
-        location,
-        lookUps.map((tool) => ({ tool, said: [] })),
-        'Look up',
-      ),
-    )
+    const lookUps = all.filter(isLookUp).map((tool) => ({ tool, said: [] }))
+    details.push(...detailsFor(location, lookUps))
     const here = asked.filter(({ tool }) => tool.location === location)
-    parts.push(...here.flatMap((one) => grantsFor(one)))
+    details.push(...here.flatMap((one) => grantsFor(one)))
     const acting = all.filter((tool) => !isLookUp(tool)).map((tool) => ({ tool, said: [] }))
-    for (const { detail, sentence } of detailsFor(
-      location,
-      acting,
-      'Only after a yes to each call:',
-    ))
-      parts.push({ detail: { ...detail, approval: { by: approver } }, sentence })
+    for (const detail of detailsFor(location, acting))
+      details.push({ ...detail, approval: { by: approver } })
   }
-  const details = parts.map(({ detail }) => detail)
-  return {
-    details,
-    sentences: parts.map(({ sentence }) => sentence),
-    digest: digestOfJson(details),
-  }
+  return { details, sentences: details.map(inPlainWords), digest: digestOfJson(details) }
 }
 
 function byLocation(tools: readonly ScopeTool[]): Map<string, ScopeTool[]> {
@@ -268,31 +224,25 @@ function byLocation(tools: readonly ScopeTool[]): Map<string, ScopeTool[]> {
 /** Details hold at most so many actions. */
 const MOST_ACTIONS = 64
 
-function detailsFor(
-  location: string,
-  asked: readonly Asked[],
-  lead: string,
-): { detail: McpCallDetail; sentence: string }[] {
-  const parts = []
+function detailsFor(location: string, asked: readonly Asked[]): McpCallDetail[] {
+  const parts: McpCallDetail[] = []
   for (let at = 0; at < asked.length; at += MOST_ACTIONS) {
     const some = asked.slice(at, at + MOST_ACTIONS)
     const conditions = some
       .map(({ tool }) => [tool.offered.name, conditionsFor(tool, [])] as const)
       .filter(([, one]) => Object.keys(one).length > 0)
-    const detail: McpCallDetail = {
+    parts.push({
       type: 'mcp_call',
       locations: [location],
       actions: some.map(({ tool }) => `tools/call:${tool.offered.name}`),
       ...(conditions.length > 0 && { arguments: Object.fromEntries(conditions) }),
-    }
-    const names = some.map(({ tool }) => `\`${tool.offered.name}\``)
-    parts.push({ detail, sentence: `${lead} ${names.join(', ')}` })
+    })
   }
   return parts
 }
 
 /** What the words grant of one tool; where a limited sink may be left out, a second detail without it. */
-function grantsFor({ tool, said }: Asked): { detail: McpCallDetail; sentence: string }[] {
+function grantsFor({ tool, said }: Asked): McpCallDetail[] {
   const { location, offered } = tool
   const conditions = conditionsFor(tool, said)
   const limited = Object.keys(conditions).filter((path) => conditions[path]?.oneOf !== undefined)
@@ -303,16 +253,10 @@ function grantsFor({ tool, said }: Asked): { detail: McpCallDetail; sentence: st
     actions: [`tools/call:${offered.name}`],
     ...(Object.keys(some).length > 0 && { arguments: { [offered.name]: some } }),
   })
-  const reach = limited.map((path) => `\`${path}\` only ${conditions[path]?.oneOf?.join(' or ')}`)
-  const sentence = `\`${offered.name}\`${reach.length > 0 ? `, ${reach.join(', ')}` : ''}`
-  const whole = { detail: detailWith(conditions), sentence }
+  const whole = detailWith(conditions)
   if (optional.length === 0) return [whole]
   const kept = Object.entries(conditions).filter(([path]) => !optional.includes(path))
-  const without = detailWith(Object.fromEntries(kept))
-  return [
-    whole,
-    { detail: without, sentence: `\`${offered.name}\` without ${optional.join(', ')}` },
-  ]
+  return [whole, detailWith(Object.fromEntries(kept))]
 }
 
 function isRequired({ inputSchema }: OfferedTool, path: string): boolean {

@@ -4,7 +4,7 @@ import { assignOwner } from '../accountability/assign-owner.ts'
 import { checkLog } from '../audit/check-log.ts'
 import { testActor } from '../audit/testing.ts'
 import { must } from '../base/result.ts'
-import { fillTemplate, keepTemplate, templatesOf } from './template.ts'
+import { fillTemplate, keepTemplate, templateInWords, templatesOf } from './template.ts'
 import { openTestOffice } from './testing.ts'
 
 const refund = {
@@ -46,6 +46,12 @@ for (const [name, words, want] of [
     assert.deepEqual(fillTemplate(refund, words)?.[0]?.arguments?.['refund'], want)
   })
 }
+
+test('a template in plain words', () => {
+  assert.deepEqual(templateInWords(refund), [
+    'may call `refund` of shop where `order` is "order-{id}" and `amount` is at most {amount}, once',
+  ])
+})
 
 test('whoever answers for a kind of agent keeps its templates', async (t) => {
   const office = await openTestOffice(t, [])

@@ -15,6 +15,7 @@ import { archetypeSubject } from '../identity/agent.ts'
 import { personActor, type Session } from '../people/session.ts'
 import type { Store, Tx } from '../store/store.ts'
 import { answersFor } from './agency.ts'
+import { inPlainWords } from './detail-in-words.ts'
 import { type McpCallDetail, parseDetails } from './intent.ts'
 
 const detailSchema = z.record(z.string(), z.json())
@@ -82,6 +83,12 @@ function filled(value: Json, values: ReadonlyMap<string, string>): Json {
       member === undefined ? null : filled(member, values),
     ]),
   )
+}
+
+/** What a template allows, a sentence for each part, with its parameters where values belong. */
+export function templateInWords({ details }: Pick<ScopeTemplate, 'details'>): readonly string[] {
+  // Only `isSound` templates are kept: with a value in each place they are intent.
+  return details.map((detail) => inPlainWords(detail as unknown as McpCallDetail))
 }
 
 /** Whether a template can be used: its details, with any value in each place, are intent. */

@@ -4,7 +4,12 @@ import { ok, refuse } from '../../base/result.ts'
 import { dialOf, setAgency } from '../../delegation/agency.ts'
 import { proposeScope, type ScopeTool } from '../../delegation/propose-scope.ts'
 import { refusalBudgetOf, setRefusalBudget } from '../../delegation/refusal-budget.ts'
-import { fillTemplate, keepTemplate, templatesOf } from '../../delegation/template.ts'
+import {
+  fillTemplate,
+  keepTemplate,
+  templateInWords,
+  templatesOf,
+} from '../../delegation/template.ts'
 import { offeredTools } from '../../registry/propose-review.ts'
 import { reviewedServers } from '../../registry/server-store.ts'
 import { serverResource } from '../../token/resource.ts'
@@ -49,20 +54,21 @@ export const scopeHandlers: Pick<
         )
       const kept =
         archetype === undefined ? [] : await env.store.snapshot((tx) => templatesOf(tx, archetype))
-      const [template] = kept.flatMap((one) => {
-        const filled = fillTemplate(one, words)
-        return filled === undefined ? [] : [filled]
+      const [filled] = kept.flatMap(({ name, ...one }) => {
+        const template = fillTemplate(one, words)
+        return template === undefined ? [] : [{ name, template }]
       })
       const { details, sentences, digest } = proposeScope({
         words,
         tools,
         approver: party,
-        ...(template !== undefined && { template }),
+        ...(filled !== undefined && { template: filled.template }),
       })
       return ok({
         details: [...details],
         sentences: [...sentences],
         digest,
+        ...(filled !== undefined && { template: filled.name }),
       })
     },
   },
@@ -72,7 +78,11 @@ export const scopeHandlers: Pick<
   listTemplates: {
     run: async ({ archetype }, _session, env) => {
       const kept = await env.store.snapshot((tx) => templatesOf(tx, archetype))
-      const templates = kept.map((one) => ({ ...one, details: [...one.details] }))
+      const templates = kept.map((one) => ({
+        ...one,
+        details: [...one.details],
+        sentences: [...templateInWords(one)],
+      }))
       return ok({ templates })
     },
   },
