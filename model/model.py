@@ -95,7 +95,7 @@ class Layer(nn.Module):
         self.narrow = nn.Linear(4 * WIDTH, WIDTH)
         # Sticks start nearly whole, else the nearest tokens use them up before anything is learned.
         self.reluctance = nn.Parameter(torch.full((HEADS - len(SOFT_SLOPES),), -2.0))
-        self.alpha = nn.Parameter(torch.tensor([0.0, 3.0, 0.0, 3.0])) if relation else None
+        self.alpha = nn.Parameter(torch.tensor([0.0, 1.0, 0.0, 1.0])) if relation else None
 
     def project(self, x: Tensor, ahead: Tensor):
         """Queries, keys and values [N, HEADS, T, WIDTH / HEADS] of x [N, T, WIDTH].
@@ -118,7 +118,8 @@ class Layer(nn.Module):
         soft = len(SOFT_SLOPES)
         attention = torch.softmax(scores[:, :soft] + view.soft, dim=-1)
         sticks = scores[:, soft:] + self.reluctance.view(1, -1, 1, 1)
-        breaks = F.logsigmoid(sticks)
+        # log sigmoid; ONNX writes `logsigmoid` as a logarithm of what may have become 0.
+        breaks = -F.softplus(-sticks)
         left = torch.matmul((breaks - sticks) * view.open, view.later)
         return torch.cat([attention, torch.exp(breaks + left) * view.open], dim=1)
 

@@ -28,6 +28,10 @@ from variants import VARIANTS
 PEAK = 1.5e-3
 WARM_UP = 100
 ADMISSION_WEIGHT = 0.5
+ALPHA_SCALE = 10.0
+"""The relation's few numbers have far to go: their rate is this much higher."""
+DROPOUT_FROM = 0.33
+"""Names are dropped from here on: before, conversations are short and the model learns what a name is for."""
 BATCH = 16
 WINDOW = 64
 """Batches within which episodes are sorted by length."""
@@ -69,7 +73,10 @@ def train(arguments: argparse.Namespace) -> None:
     variant = VARIANTS[arguments.variant]
     words = vocabulary(arguments.data)
     model = Decoder(variant, words.size)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01)
+    alphas = [one for name, one in model.named_parameters() if name.endswith("alpha")]
+    others = [one for name, one in model.named_parameters() if not name.endswith("alpha")]
+    groups = [{"params": others, "scale": 1.0}, {"params": alphas, "scale": ALPHA_SCALE}]
+    optimizer = torch.optim.AdamW(groups, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01)
     episodes = read(arguments.data / "train.bin")[: arguments.episodes]
     steps = len(episodes) // BATCH
     begun = time.time()
@@ -77,10 +84,10 @@ def train(arguments: argparse.Namespace) -> None:
     step = 0
     for group in batches(episodes, order):
         batch = batch_of(group)
-        if variant.name_dropout:
+        if variant.name_dropout and step >= DROPOUT_FROM * steps:
             drop_names(batch, words, chance)
         for parameters in optimizer.param_groups:
-            parameters["lr"] = rate(step, steps)
+            parameters["lr"] = rate(step, steps) * parameters["scale"]
         report: dict = {}
         loss = loss_of(model, batch, report)
         optimizer.zero_grad(set_to_none=True)

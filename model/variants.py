@@ -33,10 +33,11 @@ class Variant:
 VARIANTS = {
     "text": Variant("none"),
     "ise3": Variant("segments"),
-    "principal": Variant("principal", every_layer=True, relation=True, name_dropout=True),
+    "principal": Variant("principal", relation=True, name_dropout=True),
     "principal-input": Variant("principal"),
     "principal-input-no-admission": Variant("principal", admission=False),
-    "principal-relation": Variant("principal", relation=True, name_dropout=True),
+    "principal-relation": Variant("principal", relation=True),
     "principal-dropout": Variant("principal", name_dropout=True),
     "principal-air": Variant("principal", every_layer=True),
+    "principal-all": Variant("principal", every_layer=True, relation=True, name_dropout=True),
 }
