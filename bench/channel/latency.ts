@@ -31,7 +31,7 @@ export async function measureLatency(weights: Weights, folder: string): Promise<
       wall.push({ floor: first.wall, ours: second.wall })
       processor.push({ floor: first.processor, ours: second.processor })
     }
-    const named = `${weights.name}, ${length} tokens`
+    const named = `${weights.model}, ${length} tokens`
     const aim = length === 128 ? { aim: '≤ 3 ms' } : {}
     const beside = { name: 'the runtime alone', of: 'floor' } as const
     rows.push(

@@ -57,12 +57,12 @@ if (benchmark !== BENCHMARK_VERSION || words.join(' ') !== VOCABULARY.join(' '))
 }
 
 const names =
-  values.models === 'all' ? [...new Set(models.map((one) => one.name))] : values.models.split(',')
+  values.models === 'all' ? [...new Set(models.map((one) => one.model))] : values.models.split(',')
 const all = [...SETS, ...(Object.keys(ADAPTIVE) as AdaptiveSet[])]
 const sets =
   values.sets === undefined ? all : all.filter((set) => values.sets?.split(',').includes(set))
 const unknown = [
-  ...names.filter((name) => !models.some((one) => one.name === name)),
+  ...names.filter((name) => !models.some((one) => one.model === name)),
   ...(values.sets?.split(',').filter((set) => !all.some((known) => known === set)) ?? []),
 ]
 if (unknown.length > 0) {
@@ -72,7 +72,7 @@ if (unknown.length > 0) {
 
 if (values.latency) {
   const timed: TimeRow[] = []
-  for (const one of models.filter(({ name }) => names.includes(name)))
+  for (const one of models.filter(({ model }) => names.includes(model)))
     timed.push(...(await measureLatency(one, folder)))
   console.log(values.json ? timed.map((row) => JSON.stringify(row)).join('\n') : timesOf(timed))
   process.exit()
@@ -89,7 +89,7 @@ if (!values.json) {
 
 /** A set on every training of a model; long conversations, which cost most, get a sixth. */
 function jobsOf(set: Job['set'], name: string): Job[] {
-  const files = models.filter((one) => one.name === name)
+  const files = models.filter((one) => one.model === name)
   const isLong = /^messages-(?:56|64)$/.test(set)
   const cases = Number(isSearch(set) ? values.episodes : values.cases) * (isLong ? 1 / 6 : 1) * part
   return files.map((one, at) => ({

@@ -6,23 +6,23 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
-import type { Digest } from '../../base/bytes.ts'
 import { ok, type Result, refuse } from '../../base/result.ts'
-
-const digest = z
-  .string()
-  .regex(/^sha256:[0-9a-f]{64}$/, 'expected `sha256:` and 64 hex digits')
-  .transform((text) => text as Digest)
 
 /** A file of the folder itself: no path leads out of it. */
 const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'expected a file name')
 
 const weightsSchema = z.looseObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/),
+  model: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/),
   file: fileName,
-  digest,
-  /** How often it was trained alike, by seed; the first is what is served. */
-  seed: z.int().nonnegative().exactOptional(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hex digits'),
+  training: z.looseObject({
+    flags: z.looseObject({
+      /** What the model is told beside the words: nothing, classes of segments, or principals. */
+      channel: z.enum(['none', 'segments', 'principal']),
+      /** Whether it learned what takes effect. */
+      admission: z.boolean(),
+    }),
+  }),
 })
 /** One file of weights. */
 export type Weights = z.infer<typeof weightsSchema>

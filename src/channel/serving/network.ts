@@ -29,8 +29,6 @@ export const ADMISSION_CLASSES = 3
 export interface Network {
   readonly name: string
   readonly digest: Digest
-  /** Which of the four tensors it was trained to see: a baseline sees fewer. */
-  readonly inputs: readonly string[]
   /** Runs once, over the whole length. */
   run(tensors: Omit<ChannelTensors, 'messageEnds'>): Promise<NetworkOutput>
 }
@@ -65,10 +63,10 @@ export async function openNetwork(
   }
   // Before the runtime reads a byte of it: its parser is not there to judge strangers' files.
   const digest = digestOf(bytes)
-  if (digest !== weights.digest) {
+  if (digest !== `sha256:${weights.sha256}`) {
     return refuse({
       reason: 'weights_damaged',
-      message: `expected \`${weights.file}\` to have \`${weights.digest}\`, got \`${digest}\``,
+      message: `expected \`${weights.file}\` to have \`sha256:${weights.sha256}\`, got \`${digest}\``,
     })
   }
   const runtime = await loadRuntime(from.load)
@@ -87,9 +85,8 @@ export async function openNetwork(
       message: `expected inputs among ${INPUTS.join(', ')} and an output \`logits\`, got ${seen}`,
     })
   }
-  const { name } = weights
   const env = { session, runtime: runtime.value, words: from.words }
-  return ok({ name, digest, inputs: session.inputNames, run: (tensors) => run(tensors, env) })
+  return ok({ name: weights.model, digest, run: (tensors) => run(tensors, env) })
 }
 
 async function bytesOf(file: string): Promise<Uint8Array | undefined> {

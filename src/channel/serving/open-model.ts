@@ -1,8 +1,8 @@
 /**
  * The models of `model/weights/` behind the port `PrincipalModel`: call `openPrincipalModel`.
  *
- * A model is served only if its weights are the ones that the manifest names, and if it sees the whole channel
- * and says what it admits: a baseline of the benchmark is none.
+ * A model is served only if its weights are the ones that the manifest names, and if it was trained with the
+ * channel and to say what it admits: a baseline of the benchmark is none.
  */
 
 import { ok, type Result, refuse } from '../../base/result.ts'
@@ -35,10 +35,17 @@ export async function openPrincipalModel(
   const manifest = await readManifest(folder)
   if (!manifest.ok) return manifest
   const { models, words } = manifest.value
-  const weights = models.find((each) => each.name === name)
+  const weights = models.find((each) => each.model === name)
   if (weights === undefined) {
-    const known = models.map((each) => `\`${each.name}\``).join(', ')
+    const known = models.map((each) => `\`${each.model}\``).join(', ')
     return refuse({ reason: 'no_such_model', message: `expected one of ${known}, got \`${name}\`` })
+  }
+  const { channel, admission } = weights.training.flags
+  if (channel !== 'principal' || !admission) {
+    return refuse({
+      reason: 'no_such_model',
+      message: `expected a model that is told who speaks and says what it admits, got \`${name}\``,
+    })
   }
   const network = await openNetwork(weights, {
     folder,
@@ -46,13 +53,6 @@ export async function openPrincipalModel(
     ...(load !== undefined && { load }),
   })
   if (!network.ok) return network
-  if (!CHANNEL.every((input) => network.value.inputs.includes(input))) {
-    const seen = network.value.inputs.join(', ')
-    return refuse({
-      reason: 'no_such_model',
-      message: `expected a model with the principal channel, got \`${name}\`, which sees ${seen}`,
-    })
-  }
   return ok({
     name,
     digest: network.value.digest,
@@ -61,8 +61,6 @@ export async function openPrincipalModel(
     run: (tensors) => say(tensors, network.value, words.length),
   })
 }
-
-const CHANNEL = ['input_ids', 'authority', 'kind', 'principal_vec']
 
 async function say(
   tensors: ChannelTensors,
