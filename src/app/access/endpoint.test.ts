@@ -1,113 +1,13 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import type { Json, JsonObject } from '../../base/canonical-json.ts'
-import { entriesFrom, signInTestPerson } from '../../people/testing.ts'
-import type { Delegation } from '../../delegation/delegation.ts'
-import { testDelegation } from '../../delegation/testing.ts'
-import {
-  openTestGateways,
-  type TestCaller,
-  testCaller,
-  type TestGateway,
-  type TestGateways,
-} from '../../gateway/testing.ts'
-import { administrationResource } from '../../token/resource.ts'
-import type { Installation } from '../installation.ts'
-import { accessRoutes } from './endpoint.ts'
+import { entriesFrom } from '../../people/testing.ts'
+import { bearer, byAgent, EVALUATION, openScene, post, question } from './testing.ts'
 
-interface Scene {
-  readonly office: TestGateways
-  readonly gateway: TestGateway
-  readonly delegation: Delegation
-  readonly caller: TestCaller
-  readonly alice: string
-  readonly sam: string
-  readonly ada: string
-}
-
-/** Alice delegated reading below /clients/1042, and paying; the policies permit both. */
-async function opened(t: TestContext): Promise<Scene> {
-  const office = await openTestGateways(t)
-  const delegation = await testDelegation(office, {
-    delegate: { archetype: office.agent.archetype, agent: office.agent.id },
-    details: [
-      {
-        type: 'mcp_call',
-        locations: [office.location],
-        actions: ['tools/call:read'],
-        arguments: { read: { path: { prefix: '/clients/1042' } } },
-      },
-    ],
-  })
-  const token = async (handle: string): Promise<string> =>
-    (await signInTestPerson(handle, office)).token
-  return {
-    office,
-    gateway: await office.open(),
-    delegation,
-    caller: testCaller(office.agent, delegation, office),
-    alice: await token('alice'),
-    sam: await token('sam'),
-    ada: await token('ada'),
-  }
-}
-
-interface Answer {
-  readonly status: number
-  readonly body: JsonObject
-  readonly headers: Readonly<Record<string, unknown>>
-}
-
-async function post(
-  scene: Scene,
-  path: string,
-  body: Json | string,
-  headers: Readonly<Record<string, string>>,
-): Promise<Answer> {
-  const env = scene.gateway.env as unknown as Installation
-  const route = accessRoutes(env).find((one) => one.path === path)
-  const sent: Record<string, string> = { 'content-type': 'application/json', ...headers }
-  const answer = await route?.handle({
-    method: 'POST',
-    path,
-    query: new URLSearchParams(),
-    parameters: {},
-    headers: sent,
-    times: (name) => (sent[name] === undefined ? 0 : 1),
-    body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)),
-    signal: new AbortController().signal,
-  })
-  return {
-    status: answer?.status ?? 0,
-    body: JSON.parse(String(answer?.body ?? '{}')) as JsonObject,
-    headers: answer?.headers ?? {},
-  }
-}
-
-const EVALUATION = '/access/v1/evaluation'
 const EVALUATIONS = '/access/v1/evaluations'
-const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` })
-
-function question(scene: Scene, path = '/clients/1042/w2.txt'): JsonObject {
-  return {
-    subject: { type: 'agent', id: scene.office.agent.id },
-    action: { name: 'tools/call' },
-    resource: { type: 'tool', id: 'documents/read' },
-    context: { delegation: scene.delegation.id, arguments: { path } },
-  }
-}
-
-async function byAgent(scene: Scene, body: Json): Promise<Answer> {
-  const { office, caller, gateway } = scene
-  const token = await caller.token(gateway, administrationResource(office.issuer))
-  return await post(scene, EVALUATION, body, {
-    authorization: `DPoP ${token}`,
-    dpop: await caller.holder.prove('POST', `${office.issuer}${EVALUATION}`, token),
-  })
-}
 
 test('an agent asks about itself, under the delegation of its token', async (t) => {
-  const scene = await opened(t)
+  const scene = await openScene(t)
   const yes = await byAgent(scene, question(scene))
   assert.deepEqual([yes.status, yes.body], [200, { decision: true }])
   const other = await byAgent(scene, question(scene, '/clients/2077/w2.txt'))
@@ -135,7 +35,7 @@ test('an agent asks about itself, under the delegation of its token', async (t) 
 })
 
 test('a token for the gateway is none for this endpoint, and a proof is for one address', async (t) => {
-  const scene = await opened(t)
+  const scene = await openScene(t)
   const { caller, gateway, office } = scene
   const token = await caller.token(gateway)
   const headers = {
@@ -148,7 +48,7 @@ test('a token for the gateway is none for this endpoint, and a proof is for one 
 })
 
 test('a person asks about an agent that works for them; who may simulate, about anybody', async (t) => {
-  const scene = await opened(t)
+  const scene = await openScene(t)
   const ask = async (token: string): Promise<unknown> =>
     (await post(scene, EVALUATION, question(scene), bearer(token))).body['decision']
   assert.deepEqual(
@@ -158,7 +58,7 @@ test('a person asks about an agent that works for them; who may simulate, about 
 })
 
 test('a person asks about operations of their own', async (t) => {
-  const scene = await opened(t)
+  const scene = await openScene(t)
   const ask = async (token: string, id: string): Promise<unknown> => {
     const body = {
       subject: { type: 'user', id },
@@ -174,7 +74,7 @@ test('a person asks about operations of their own', async (t) => {
 })
 
 test('every answer is in the log, without what strangers wrote', async (t) => {
-  const scene = await opened(t)
+  const scene = await openScene(t)
   const first = (await entriesFrom(0, scene.office.store)).length
   await post(scene, EVALUATION, question(scene), bearer(scene.alice))
   const entries = await entriesFrom(first, scene.office.store)
@@ -217,7 +117,7 @@ const MALFORMED: readonly (readonly [name: string, change: (body: JsonObject) =>
   ]
 
 test('what is malformed is a 400; unknown members are none of our business', async (t) => {
-  const scene = await opened(t)
+  const scene = await openScene(t)
   const alice = bearer(scene.alice)
   for (const [name, change] of MALFORMED) {
     const { status } = await post(scene, EVALUATION, change(question(scene)), alice)
@@ -231,7 +131,7 @@ test('what is malformed is a 400; unknown members are none of our business', asy
 })
 
 test('the identifier of a request comes back', async (t) => {
-  const scene = await opened(t)
+  const scene = await openScene(t)
   const id = 'bfe9eb29-ab87-4ca3-be83-a1d5d8305716'
   const headers = { ...bearer(scene.alice), 'x-request-id': id }
   const answer = await post(scene, EVALUATION, question(scene), headers)
@@ -239,7 +139,7 @@ test('the identifier of a request comes back', async (t) => {
 })
 
 test('several questions share what stands outside, and are answered in order', async (t) => {
-  const scene = await opened(t)
+  const scene = await openScene(t)
   const { resource, ...shared } = question(scene)
   const paths = ['/clients/1042/a', '/clients/2077/a', '/clients/1042/b']
   const evaluations = paths.map((path) => ({

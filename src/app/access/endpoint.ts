@@ -1,5 +1,5 @@
 /**
- * `/access/v1/evaluation` and `/access/v1/evaluations`: AuthZEN Authorization API 1.0 over HTTP.
+ * `/access/v1/…`: AuthZEN Authorization API 1.0 over HTTP, evaluation and search.
  *
  * Whoever asks is authenticated: a person by their session, an agent by its own token for the
  * administration API. Answers are recorded before they are given.
@@ -7,23 +7,23 @@
  * @see https://openid.net/specs/authorization-api-1_0.html
  */
 
-import { append } from '../../audit/append.ts'
-import type { Entry } from '../../audit/entry.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
 import { parseStrictJson } from '../../mcp/strict-json.ts'
-import { personActor } from '../../people/session.ts'
 import { bearerOf, knowAgent, knowPerson } from '../asker.ts'
 import { type HttpAnswer, type HttpRequest, json, type Route } from '../http.ts'
 import type { Installation } from '../installation.ts'
 import { problem } from '../problems.ts'
 import { evaluate, type Asker, type Evaluation } from './evaluate.ts'
 import {
+  invalidQuestion,
   questionSchema,
   questionsSchema,
   withDefaults,
   type Question,
   type Questions,
 } from './question.ts'
+import { recordAnswers } from './record.ts'
+import { search } from './search.ts'
 
 /** The routes of the access evaluation API. */
 export function accessRoutes(env: Installation): Route[] {
@@ -40,14 +40,35 @@ export function accessRoutes(env: Installation): Route[] {
       handle: (request) => answered(request, env, (body, asker) => several(body, asker, env)),
     },
     {
+      method: 'POST',
+      path: '/access/v1/search/subject',
+      handle: (request) =>
+        answered(request, env, (body, asker) => search('subject', body, asker, env)),
+    },
+    {
+      method: 'POST',
+      path: '/access/v1/search/resource',
+      handle: (request) =>
+        answered(request, env, (body, asker) => search('resource', body, asker, env)),
+    },
+    {
+      method: 'POST',
+      path: '/access/v1/search/action',
+      handle: (request) =>
+        answered(request, env, (body, asker) => search('action', body, asker, env)),
+    },
+    {
       method: 'GET',
       path: '/.well-known/authzen-configuration',
-      // AuthZEN §9.1: where the endpoints are; there is no search.
+      // AuthZEN §9.1: where the endpoints are.
       handle: () =>
         json(200, {
           policy_decision_point: issuer,
           access_evaluation_endpoint: `${issuer}/access/v1/evaluation`,
           access_evaluations_endpoint: `${issuer}/access/v1/evaluations`,
+          search_subject_endpoint: `${issuer}/access/v1/search/subject`,
+          search_resource_endpoint: `${issuer}/access/v1/search/resource`,
+          search_action_endpoint: `${issuer}/access/v1/search/action`,
         }),
     },
   ]
@@ -97,7 +118,7 @@ async function single(body: Body, asker: Asker, env: Installation): Promise<Resu
   const question = parsed(body)
   if (!question.ok) return question
   const evaluation = await evaluate(question.value, asker, env)
-  await record([{ question: question.value, evaluation }], asker, env)
+  await recordAnswers([{ question: question.value, evaluation }], asker, env)
   return ok(told(evaluation))
 }
 
@@ -108,7 +129,7 @@ async function several(body: Body, asker: Asker, env: Installation): Promise<Res
     return await single(body, asker, env)
   }
   const questions = questionsSchema.safeParse(body)
-  if (!questions.success) return refuse(invalid(questions.error.issues[0]))
+  if (!questions.success) return refuse(invalidQuestion(questions.error.issues[0]))
   const answers: Evaluation[] = []
   const recorded: { question: Question; evaluation: Evaluation }[] = []
   for (const one of questions.data.evaluations) {
@@ -125,7 +146,7 @@ async function several(body: Body, asker: Asker, env: Installation): Promise<Res
     if (question.ok) recorded.push({ question: question.value, evaluation })
     if (isEnd(questions.data, evaluation)) break
   }
-  await record(recorded, asker, env)
+  await recordAnswers(recorded, asker, env)
   return ok({ evaluations: answers.map(told) })
 }
 
@@ -137,56 +158,9 @@ function isEnd({ options }: Questions, { decision }: Evaluation): boolean {
 
 function parsed(body: Body): Result<Question> {
   const question = questionSchema.safeParse(body)
-  return question.success ? ok(question.data) : refuse(invalid(question.error.issues[0]))
-}
-
-function invalid(
-  issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
-): {
-  readonly reason: string
-  readonly message: string
-} {
-  const at = issue?.path.join('.') ?? ''
-  return {
-    reason: 'invalid_request',
-    message: `\`${at}\`: ${issue?.message ?? 'expected another value'}`,
-  }
+  return question.success ? ok(question.data) : refuse(invalidQuestion(question.error.issues[0]))
 }
 
 function told({ decision, context }: Evaluation): Body {
   return { decision, ...(context !== undefined && { context }) }
-}
-
-async function record(
-  answers: readonly { readonly question: Question; readonly evaluation: Evaluation }[],
-  asker: Asker,
-  env: Installation,
-): Promise<void> {
-  const by =
-    asker.type === 'person'
-      ? personActor(asker.session)
-      : {
-          type: 'agent' as const,
-          agent: asker.caller.agents[0] ?? '',
-          delegation: asker.caller.delegation,
-          person: asker.caller.person,
-        }
-  const time = env.clock.nowMilliseconds()
-  const entries = answers.map(({ question, evaluation }): Entry => {
-    const { decision, context, recorded } = evaluation
-    const { reason } = context ?? {}
-    return {
-      v: 1,
-      kind: 'access_evaluated',
-      time,
-      by,
-      // What strangers name may be personal: only what we know stands in the log.
-      subjectType: question.subject.type.slice(0, 40),
-      action: question.action.name.slice(0, 300),
-      decision,
-      ...recorded,
-      ...(typeof reason === 'string' && { reason }),
-    }
-  })
-  if (entries.length > 0) await env.store.transaction((tx) => append(tx, entries))
 }

@@ -51,3 +51,17 @@ export function withDefaults(
   )
   return { ...Object.fromEntries(present), ...one }
 }
+
+/** What is wrong with a question, for whoever asked it. */
+export function invalidQuestion(
+  issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
+): {
+  readonly reason: string
+  readonly message: string
+} {
+  const at = issue?.path.join('.') ?? ''
+  return {
+    reason: 'invalid_request',
+    message: `\`${at}\`: ${issue?.message ?? 'expected another value'}`,
+  }
+}
