@@ -1,21 +1,22 @@
 """Writes trained weights as ONNX with a manifest: `python3 export.py --data FOLDER --figures FILE.jsonl RUN.pt ...`.
 
 One self-contained file a variant, opset 14, any length T: inputs `input_ids`, `authority`, `kind` int64 [1, T]
-and `principal_vec` float32 [1, T, 64]; outputs `logits` [1, T, V] and `admission` [1, T, 3]. Variants that ignore
-an input have it all the same, so that a server needs one way to ask. Each file is compared with PyTorch on
-cases of the benchmark before the manifest names it.
+and `principal_vec` float32 [1, T, 64]; outputs `logits` [1, T, V] and `admission` [1, T, 3]. The baselines' files have
+only the inputs that they look at. Each file is compared with PyTorch on cases of the benchmark before the manifest
+names it; `src/channel/serving/manifest.ts` reads that manifest.
 """
 
 import argparse
 import hashlib
 import json
 import math
+import warnings
+import math
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import torch
-from torch import Tensor, nn
 
 from episodes import Episode, batch_of, read
 from evaluate import load
@@ -28,19 +29,6 @@ OUTPUTS = ("logits", "admission")
 TOLERANCE = 1e-4
 
 
-class Served(nn.Module):
-    """The decoder with all four inputs in its graph, also where it ignores some: adding nothing to the logits."""
-
-    def __init__(self, decoder: Decoder):
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(self, input_ids: Tensor, authority: Tensor, kind: Tensor, principal_vec: Tensor):
-        logits, admission = self.decoder(input_ids, authority, kind, principal_vec)
-        unused = (authority + kind).unsqueeze(-1).float() + principal_vec[:, :, :1]
-        return logits + 0.0 * unused, admission
-
-
 def sequences(episode: Episode):
     """The four tensors [1, T], [1, T], [1, T], [1, T, 64] of each question of an episode."""
     batch = batch_of([episode])
@@ -51,16 +39,23 @@ def sequences(episode: Episode):
 
 
 def export(model: Decoder, path: Path, example: tuple) -> None:
-    names = INPUTS + OUTPUTS
-    torch.onnx.export(
-        Served(model).eval(),
-        example,
-        str(path),
-        input_names=list(INPUTS),
-        output_names=list(OUTPUTS),
-        opset_version=OPSET,
-        dynamic_axes={name: {1: "T"} for name in names},
-    )
+    with warnings.catch_warnings():
+        # Constants in the trace, which are constants, and shapes that the exporter does not infer.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model.eval(),
+            example,
+            str(path),
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            opset_version=OPSET,
+            dynamic_axes={name: {1: "T"} for name in inputs_of(model) + OUTPUTS},
+        )
+
+
+def inputs_of(model: Decoder) -> tuple[str, ...]:
+    """The inputs that a variant looks at: its file has no others."""
+    return {"none": INPUTS[:1], "segments": INPUTS[:3], "principal": INPUTS}[model.variant.channel]
 
 
 @torch.no_grad()
@@ -68,11 +63,15 @@ def greatest_difference(model: Decoder, path: Path, cases: list[tuple]) -> float
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    wanted = [one.name for one in session.get_inputs()]
     greatest = 0.0
     for case in cases:
-        served = session.run(list(OUTPUTS), {name: one.numpy() for name, one in zip(INPUTS, case)})
+        given = dict(zip(INPUTS, case))
+        served = session.run(list(OUTPUTS), {name: given[name].numpy() for name in wanted})
         for ours, theirs in zip(model(*case), served):
-            greatest = max(greatest, float(np.abs(ours.numpy() - theirs).max()))
+            difference = float(np.abs(ours.numpy() - theirs).max())
+            # NaN compares with nothing: it must not pass for a small difference.
+            greatest = max(greatest, math.inf if math.isnan(difference) else difference)
     return greatest
 
 
@@ -93,29 +92,37 @@ def main(arguments: argparse.Namespace) -> None:
     models = []
     for run in arguments.runs:
         model, about = load(run)
-        path = arguments.out / f"{about['variant']}.onnx"
+        path = arguments.out / f"{about['variant']}-{about['seed']}.onnx"
         export(model, path, cases[0])
         difference = greatest_difference(model, path, cases)
         if difference > TOLERANCE:
             raise SystemExit(f"{path.name}: differs from PyTorch by {difference}")
-        earned = [one for one in figures if (one["variant"], one["seed"]) == (about["variant"], about["seed"])]
-        data = about.pop("data")
-        models.append(
-            {
-                "model": about["variant"],
-                "file": path.name,
-                "bytes": path.stat().st_size,
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-                "opset": OPSET,
-                "training": {**about, "benchmark": data["version"], "dataSeed": data["seed"]}
-                | {"dataSha256": data["files"]["train.bin"]["sha256"]},
-                "parity": {"cases": len(cases), "greatestDifference": difference},
-                "figures": [{key: one[key] for key in one if key not in ("variant", "seed")} for one in earned],
-            }
-        )
-        print(json.dumps({"written": str(path), "difference": difference, "bytes": path.stat().st_size}))
-    manifest = {"about": "written by model/export.py", "models": models}
-    (arguments.out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+        if about["steps"] != about["of"]:
+            print(json.dumps({"warning": "this training is not over", "steps": about["steps"]}))
+        models.append(entry(about, path) | {"parity": {"cases": len(cases), "greatestDifference": difference}})
+        models[-1]["figures"] = [
+            {key: one[key] for key in one if key not in ("variant", "seed")}
+            for one in figures
+            if (one["variant"], one["seed"]) == (about["variant"], about["seed"])
+        ]
+        print(json.dumps({"written": path.name, "difference": difference, "bytes": path.stat().st_size}))
+    words = json.loads((arguments.data / "vocabulary.json").read_text())
+    manifest = {"benchmark": words["version"], "words": words["words"], "models": models}
+    (arguments.out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def entry(about: dict, path: Path) -> dict:
+    """What the manifest says of one file: its digest, and the training that it comes from."""
+    data = about["data"]
+    training = {key: about[key] for key in ("flags", "steps", "episodes", "seconds", "parameters", "revision")}
+    return {
+        "name": about["variant"],
+        "file": path.name,
+        "digest": "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest(),
+        "seed": about["seed"],
+        "opset": OPSET,
+        "training": {**training, "dataSeed": data["seed"], "dataSha256": data["files"]["train.bin"]["sha256"]},
+    }
 
 
 if __name__ == "__main__":
