@@ -252,6 +252,8 @@ export const entrySchema = z.discriminatedUnion('kind', [
     jti: z.string().max(80),
     audience: z.string().max(500),
     boundBy: z.enum(['dpop', 'mtls', 'none']),
+    /** The thumbprint of the key (RFC 9449 §6.1): an agent's first is its only one. */
+    jkt: z.string().max(80).optional(),
     expiresAt: z.int(),
   }),
   kind('token_revoked', { delegation: subject, agent: subject, jti: z.string().max(80) }),

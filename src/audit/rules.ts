@@ -2,16 +2,24 @@
  * What entries must say of each other, so that an auditor needs no word of ours for it.
  *
  * Hand every entry in order to `EntryRules.check`. It keeps one number per subject that was ever
- * touched, what is open (calls without outcome, approvals that were not used), and whose authority
- * stands (`standing-authority.ts`).
+ * touched, what is open (calls without outcome, approvals that were not used), whose authority stands
+ * (`standing-authority.ts`), and who belongs where and answers for whom (`standing-people.ts`).
  */
 
 import type { Entry, EntryOf, Subject } from './entry.ts'
 import { StandingAuthority } from './standing-authority.ts'
+import { StandingPeople } from './standing-people.ts'
 
 /** A rule that an entry breaks. */
 export interface BrokenRule {
-  readonly rule: 'one_instant' | 'outcome_of_a_call' | 'approval_binding' | 'standing_authority'
+  readonly rule:
+    | 'one_instant'
+    | 'outcome_of_a_call'
+    | 'approval_binding'
+    | 'standing_authority'
+    | 'group_membership'
+    | 'accountable_person'
+    | 'agent_key'
   readonly message: string
 }
 
@@ -32,11 +40,13 @@ export class EntryRules {
   readonly #requested = new Map<Subject, EntryOf<'approval_requested'>>()
   readonly #approved = new Set<Subject>()
   readonly #authority = new StandingAuthority()
+  readonly #people = new StandingPeople()
 
   /** The first rule that `entry` breaks, given all that were checked before it. */
   check(index: number, entry: Entry): BrokenRule | undefined {
     const broken = this.#judge(index, entry)
     this.#authority.follow(index, entry)
+    this.#people.follow(entry)
     for (const subject of entry.touches ?? []) this.#touched.set(subject, index)
     return broken
   }
@@ -46,10 +56,14 @@ export class EntryRules {
       case 'call_intended':
         this.#open.set(index, entry.call)
         return (
-          this.#staleFact(index, entry) ?? this.#misusedApproval(entry) ?? this.#unauthorized(entry)
+          this.#staleFact(index, entry) ??
+          this.#misusedApproval(entry) ??
+          this.#unauthorized(entry) ??
+          breaks('group_membership', this.#people.misplaced(entry)) ??
+          breaks('accountable_person', this.#people.unaccountable(entry))
         )
       case 'token_issued':
-        return this.#unauthorized(entry)
+        return this.#unauthorized(entry) ?? breaks('agent_key', this.#people.rekeyed(entry))
       case 'call_outcome':
         return this.#strayOutcome(entry)
       case 'approval_requested':
@@ -102,8 +116,7 @@ export class EntryRules {
 
   /** INVARIANT (revocation): nobody acts by authority that the log shows as ended, or as another's. */
   #unauthorized(entry: EntryOf<'call_intended' | 'token_issued'>): BrokenRule | undefined {
-    const message = this.#authority.fault(entry)
-    return message === undefined ? undefined : { rule: 'standing_authority', message }
+    return breaks('standing_authority', this.#authority.fault(entry))
   }
 
   /** An outcome belongs to an intended call; only `unknown` may be followed by a better one. */
@@ -120,4 +133,8 @@ export class EntryRules {
     this.#requested.delete(approval)
     this.#approved.delete(approval)
   }
+}
+
+function breaks(rule: BrokenRule['rule'], message: string | undefined): BrokenRule | undefined {
+  return message === undefined ? undefined : { rule, message }
 }

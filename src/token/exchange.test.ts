@@ -80,6 +80,7 @@ test('an agent gets a token with which it acts for a person', async (t) => {
     jti,
     audience: `${TEST_ISSUER}/mcp`,
     boundBy: 'dpop',
+    jkt: holder.jkt,
     expiresAt: now + 300,
   })
 })

@@ -255,6 +255,7 @@ function issuedEntry(
     jti: claims.jti,
     audience: claims.aud,
     boundBy: 'dpop',
+    ...(claims.cnf !== undefined && 'jkt' in claims.cnf && { jkt: claims.cnf.jkt }),
     expiresAt: claims.exp,
   }
 }
