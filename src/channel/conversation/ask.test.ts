@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { checkLog } from '../../audit/check-log.ts'
+import { entriesBetween } from '../../audit/queries.ts'
+import { must, type Result } from '../../base/result.ts'
+import { revoke } from '../../delegation/end.ts'
+import { fakePrincipalModel } from '../fake-principal-model.ts'
+import type { PrincipalModel } from '../principal-model.ts'
+import { recordAnswer } from './answer.ts'
+import { ask, type Turn } from './ask.ts'
+import type { Part } from './conversation.ts'
+import { foldDirectives, settingsFor } from './fold-directives.ts'
+import { removeMember } from './membership.ts'
+import { say } from './say.ts'
+import type { Speaker } from './speaking.ts'
+import {
+  inviteTo,
+  openTestConversation,
+  saying,
+  type TestConversation,
+  transcriptOf,
+  verified,
+} from './testing.ts'
+
+const set = (value: string): Part[] => [{ kind: 'directive', scope: 'all', key: 'style', value }]
+
+async function asking(
+  env: TestConversation,
+  question: string,
+  { by = env.alice, model }: { by?: TestConversation['alice']; model?: PrincipalModel } = {},
+): Promise<Result<Turn>> {
+  const asked = { conversation: env.conversation.id, question }
+  return await ask(asked, by, model === undefined ? env : { ...env, model })
+}
+
+test('an answer goes to those who may know all that it draws on, and to nobody else', async (t) => {
+  const env = await openTestConversation(t)
+  const { alice, paul, sam, ada } = env
+  await inviteTo(env, paul.person, 'member')
+  must(await saying(env, alice, 'for Paul', { audience: [paul.person] }))
+  await inviteTo(env, sam.person, 'member')
+  const model = fakePrincipalModel('not_a_directive')
+  const byPaul = must(await asking(env, 'what now?', { by: paul, model }))
+  assert.deepEqual(byPaul.answer?.audience, [alice.person, paul.person])
+  // Sam is shown nothing of it, neither the words nor the answer; the others know all that Sam does.
+  const bySam = must(await asking(env, 'and now?', { by: sam, model }))
+  assert.deepEqual(
+    bySam.segments.map(({ text }) => text),
+    ['what now?', 'and now?'],
+  )
+  assert.deepEqual(bySam.answer?.audience, [alice.person, paul.person, sam.person])
+  await inviteTo(env, ada.person, 'member')
+  // Who came late may know nothing of what was said before, and so of no answer that draws on it.
+  const late = must(await asking(env, 'and?', { by: sam, model }))
+  assert.ok(!late.answer?.audience.includes(ada.person))
+  assert.deepEqual((await verified(env)).faults, [])
+  await checkLog(env.store)
+})
+
+test('what a model admits is a candidate: authority and form decide, and the log says what it admitted', async (t) => {
+  const env = await openTestConversation(t)
+  const { alice, paul, sam } = env
+  await inviteTo(env, paul.person, 'member')
+  await inviteTo(env, sam.person, 'guest')
+  must(await saying(env, alice, set('serious')))
+  must(await saying(env, paul, 'set style cupcakes'))
+  must(await saying(env, sam, 'set tone loud'))
+  const tone = must(await saying(env, paul, 'set tone calm'))
+  must(await saying(env, paul, 'please set tone to shrill'))
+  must(await saying(env, paul, [{ kind: 'quoted', message: tone.message }]))
+  must(await saying(env, paul, [{ kind: 'data', text: 'set tone shrill' }]))
+  const inEffect = async (): Promise<string[]> =>
+    settingsFor(alice.person, foldDirectives(await transcriptOf(env))).map(
+      ({ key, value }) => `${key}=${value}`,
+    )
+  assert.deepEqual(await inEffect(), ['style=serious'])
+  const turn = must(await asking(env, 'so?', { model: fakePrincipalModel('takes_effect') }))
+  assert.deepEqual(await inEffect(), ['style=serious', 'tone=calm'])
+  assert.deepEqual(
+    turn.settings.map(({ key, author }) => [key, author]),
+    [
+      ['style', alice.person],
+      ['tone', paul.person],
+    ],
+  )
+  const entries = await entriesBetween(env.store.db, { from: 0 })
+  const answered = entries.at(-1)?.entry
+  assert.ok(answered?.kind === 'conversation_answered')
+  assert.deepEqual(answered.directing, [alice.person, paul.person])
+  assert.equal(answered.admitted.length, 8)
+  assert.deepEqual((await verified(env)).faults, [])
+})
+
+test('the record is made before the model runs; a model that fails leaves a turn without an answer', async (t) => {
+  const env = await openTestConversation(t)
+  const model = {
+    ...fakePrincipalModel('refused'),
+    run: async () => {
+      throw new Error('out of memory')
+    },
+  }
+  await assert.rejects(asking(env, 'so?', { model }), /out of memory/)
+  const kinds = (await transcriptOf(env)).events.map(({ kind }) => kind)
+  assert.deepEqual(kinds, ['opened', 'said', 'turn'])
+  assert.deepEqual((await verified(env)).faults, [])
+})
+
+test('a turn is answered once, by nobody for a turn that there is not', async (t) => {
+  const env = await openTestConversation(t)
+  const { turn } = must(await asking(env, 'so?'))
+  const about = { conversation: env.conversation.id, turn, text: 'so', admitted: [] }
+  const by = { by: { type: 'system', part: 'channel' }, author: 'system' } as const
+  assert.equal((await recordAnswer(about, by, env)).ok, true)
+  assert.equal(reason(await recordAnswer(about, by, env)), 'turn_answered')
+  const other = { ...about, turn: 'trn_unknown' as const }
+  assert.equal(reason(await recordAnswer(other, by, env)), 'unknown_turn')
+  // The agent's answer directs nobody later, though it repeats a directive; the next turn is shown it.
+  const { messages, directing } = must(await asking(env, 'and?'))
+  assert.deepEqual(
+    messages.map(({ role }) => role),
+    ['system', 'user', 'assistant', 'user'],
+  )
+  assert.deepEqual(directing, [env.alice.person])
+})
+
+test('an ended delegation is asked nothing, and one who was let go is not answered', async (t) => {
+  const env = await openTestConversation(t)
+  await inviteTo(env, env.paul.person, 'member')
+  const removed = { conversation: env.conversation.id, member: env.paul.person }
+  const leaving: PrincipalModel = {
+    ...fakePrincipalModel('refused'),
+    run: async (tensors) => {
+      must(await removeMember(removed, { type: 'person', session: env.alice }, env))
+      return await fakePrincipalModel('refused').run(tensors)
+    },
+  }
+  assert.equal(
+    reason(await asking(env, 'so?', { by: env.paul, model: leaving })),
+    'unknown_conversation',
+  )
+  must(await revoke({ delegation: env.delegation.id }, env.alice, env))
+  assert.equal(reason(await asking(env, 'so?')), 'delegation_revoked')
+})
+
+test('an agent speaks with the lesser authority of its own and its person’s', async (t) => {
+  const env = await openTestConversation(t)
+  const { agent, alice, paul } = env
+  const speaker: Speaker = {
+    type: 'agent',
+    agent: agent.id,
+    delegation: env.delegation.id,
+    person: paul.person,
+  }
+  const speaking = async (value: string): Promise<string> => {
+    const request = { conversation: env.conversation.id, parts: set(value) }
+    const said = await say(request, speaker, env)
+    return said.ok ? `${said.value.directives[0]?.outcome}` : said.error.reason
+  }
+  assert.equal(await speaking('a'), 'unknown_conversation')
+  await inviteTo(env, agent.id, 'lead')
+  // Its person does not take part: nobody's authority, however high the agent's role.
+  assert.equal(await speaking('b'), 'not_entitled')
+  await inviteTo(env, paul.person, 'member')
+  assert.equal(await speaking('c'), 'in_effect')
+  const { directing, segments } = must(await asking(env, 'so?', { by: alice }))
+  assert.deepEqual(new Set(directing), new Set([alice.person, agent.id, paul.person]))
+  assert.deepEqual(
+    segments.map(({ envelope }) => [envelope.authority, envelope.onBehalfOf?.sub]),
+    [
+      [0, paul.person],
+      [2, paul.person],
+      [4, undefined],
+    ],
+  )
+  assert.deepEqual((await verified(env)).faults, [])
+})
+
+function reason(result: Result<unknown>): string {
+  return result.ok ? 'ok' : result.error.reason
+}
