@@ -149,7 +149,7 @@ class Decoder(nn.Module):
 
     def forward(self, input_ids: Tensor, authority: Tensor, kind: Tensor, principal_vec: Tensor):
         x = self.words(input_ids)
-        view = self.causal(principal_vec)
+        view = self.causal(input_ids, principal_vec)
         for depth, layer in enumerate(self.layers):
             x = layer(self.told(depth, x, (authority, kind, principal_vec)), view)
         x = self.norm(x)
@@ -164,7 +164,8 @@ class Decoder(nn.Module):
         size, count, span = questions[0].shape
         flat = tuple(one.flatten(0, 1) for one in questions)
         x, y = self.words(context[0]), self.words(flat[0])
-        view, asking = self.causal(context[3]), self.asking(context[3], questions[3], lengths)
+        view = self.causal(context[0], context[3])
+        asking = self.asking(context[3], questions[3], lengths)
         last = (lengths[:, None] - MIXED + torch.arange(MIXED))[:, :, None].expand(-1, -1, WIDTH)
         for depth, layer in enumerate(self.layers):
             x = self.told(depth, x, context[1:])
@@ -188,8 +189,9 @@ class Decoder(nn.Module):
     def told(self, depth: int, x: Tensor, channel: tuple) -> Tensor:
         return x + self.channels[depth](*channel) if depth < len(self.channels) else x
 
-    def causal(self, vectors: Tensor) -> View:
-        places = torch.arange(vectors.shape[1], device=vectors.device)
+    def causal(self, ids: Tensor, vectors: Tensor) -> View:
+        # The words give the length: a variant without the channel has no vectors once it is exported.
+        places = torch.arange(ids.shape[1], device=ids.device)
         distance = places[None, :, None] - places[None, None, :]
         return View(distance, distance >= 0, self.relation(vectors, vectors))
 
