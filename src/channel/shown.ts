@@ -48,6 +48,8 @@ export interface Standing {
 /** What one agent was shown. */
 export class Shown {
   readonly #segments = new Map<string, TracedSegment>()
+  readonly #trusted: TracedSegment[] = []
+  readonly #confidential: TracedSegment[] = []
   readonly #index = new TextIndex<TracedSegment>()
   readonly #fields = new Map<string, Standing[]>()
 
@@ -61,6 +63,16 @@ export class Shown {
     return this.#segments.values()
   }
 
+  /** Those that may direct, oldest first: few among many, and asked for at every call. */
+  get trusted(): readonly TracedSegment[] {
+    return this.#trusted
+  }
+
+  /** Those that are not for everybody's eyes, oldest first. */
+  get confidential(): readonly TracedSegment[] {
+    return this.#confidential
+  }
+
   has(id: string): boolean {
     return this.#segments.has(id)
   }
@@ -69,6 +81,8 @@ export class Shown {
   add(segment: TracedSegment): void {
     if (this.#segments.has(segment.id)) return
     this.#segments.set(segment.id, segment)
+    if (segment.trust === 'trusted') this.#trusted.push(segment)
+    if (segment.confidential === true) this.#confidential.push(segment)
     this.#index.add(segment, segment.text)
     for (const record of segment.records ?? []) {
       for (const field of record.fields) {

@@ -90,7 +90,7 @@ const IS_SMALL = /^\d{1,3}$/
  * to carry all of them.
  */
 export function carried(shown: readonly Shown[], argumentsValue: JsonObject): readonly string[] {
-  const secrets = shown.flatMap(({ segments }) => [...segments].filter(isConfidential))
+  const secrets = shown.flatMap(({ confidential }) => confidential)
   if (secrets.length === 0) return []
   const values = leaves(argumentsValue).map((leaf) => leaf.text)
   const names = leaves(argumentsValue, () => true)
@@ -151,11 +151,8 @@ function wordsIn(shown: readonly Shown[]): Words {
 /** A delegation's words are read once. */
 const WORDS = new Map<string, Words>()
 
-function spoken({ segments }: Shown): string {
-  return [...segments]
-    .filter(({ trust }) => trust === 'trusted')
-    .map(({ words, text }) => words ?? text)
-    .join('\n')
+function spoken({ trusted }: Shown): string {
+  return trusted.map(({ words, text }) => words ?? text).join('\n')
 }
 
 function groundOf(value: string, shown: readonly Shown[], words: Words): Omit<Provenance, 'path'> {
