@@ -16,6 +16,7 @@ import { measureGateway } from './gateway.ts'
 import { measureGrowth, plotted } from './growth.ts'
 import { openInstallation } from './installation.ts'
 import { type Row, tableOf } from './rows.ts'
+import { measureSandbox } from './sandbox.ts'
 import { measureSvid } from './svid.ts'
 
 const { values } = parseArgs({
@@ -57,6 +58,7 @@ try {
   await installation.stop()
 }
 if (wanted('decide')) rows.push(...(await measureDecide()))
+if (wanted('sandbox')) rows.push(...(await measureSandbox({ rounds })))
 if (values.json) for (const row of rows) console.log(JSON.stringify(row))
 else {
   const seconds = (performance.now() - started) / 1_000

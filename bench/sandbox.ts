@@ -1,7 +1,7 @@
 /**
- * `node bench/sandbox.ts`: what the sandbox costs, as ratios within one run.
+ * `npm run bench -- --only sandbox`: what the sandbox costs, as ratios within one run.
  *
- * - start of T1 over bare `bwrap` (the same program, no filter, no limits), medians in turn
+ * - start of T1 over bare `bwrap` (the same program, no filter, no limits), in turn
  * - one call of a warm stdio server in T1 over the same server without a sandbox
  * - 50 sandboxes at once
  * - the p99 of a neighbour while a bomb goes off beside it, over the same without one
@@ -16,6 +16,8 @@ import { systemClock } from '../src/base/clock.ts'
 import { must } from '../src/base/result.ts'
 import { sandboxed, type SandboxSpec } from '../src/sandbox/sandboxed.ts'
 import { NOBODY } from '../src/sandbox/identity.ts'
+import { jailWorks } from '../src/sandbox/bubblewrap.ts'
+import { median, rowOf, type Round, type Row } from './rows.ts'
 
 const env = { clock: systemClock, nodePath: process.execPath }
 const CLOSED = { readOnly: [], readWrite: [], environment: {}, limits: {}, tier: 'T1' as const }
@@ -28,14 +30,11 @@ const ECHO = `process.stdin.on('data', (chunk) => {
   const { id, params } = JSON.parse(chunk)
   process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: params.x }] } }) + '\\n')
 })`
-const [STARTS, CALLS, ROUNDS, AT_ONCE, LOOPS] = [40, 2_100, 7, 50, 500]
+const [STARTS, CALLS, AT_ONCE, LOOPS] = [8, 300, 50, 500]
 
 const NEWLINE = 10
 
-const root = mkdtempSync('/tmp/behalf-bench-')
-chmodSync(root, 0o755)
-const echo = join(root, 'echo.mjs')
-writeFileSync(echo, ECHO)
+let echo = ''
 const identity = getuid?.() === 0 ? NOBODY : {}
 
 /** To the first byte that the program writes. */
@@ -86,23 +85,34 @@ async function answered(stdout: Readable): Promise<void> {
   stdout.off('data', look)
 }
 
-async function warm(): Promise<{ bare: number; jailed: number }> {
+async function startRound(): Promise<Round<'bare' | 'jailed'>> {
+  const [bare, jailed]: [number[], number[]] = [[], []]
+  for (let i = 0; i < STARTS; i++) {
+    bare.push(await bareStart())
+    jailed.push(await jailStart())
+  }
+  return { bare: median(bare), jailed: median(jailed) }
+}
+
+async function warmRounds(rounds: number): Promise<Round<'bare' | 'jailed'>[]> {
   const child = spawn(process.execPath, [echo], { env: {}, stdio: ['pipe', 'pipe', 'inherit'] })
   const ran = must(await sandboxed({ ...CLOSED, command: 'node', args: [echo] }, env))
   await calls(child.stdin, child.stdout, 500)
   await calls(ran.stdin, ran.stdout, 500)
-  const [bare, jailed]: [number[], number[]] = [[], []]
+  const found: Round<'bare' | 'jailed'>[] = []
   // In turn, so that what else the machine does falls on both.
-  for (let round = 0; round < ROUNDS; round++) {
-    bare.push(median(await calls(child.stdin, child.stdout, CALLS / ROUNDS)))
-    jailed.push(median(await calls(ran.stdin, ran.stdout, CALLS / ROUNDS)))
+  for (let round = 0; round < rounds; round++) {
+    const bare = median(await calls(child.stdin, child.stdout, CALLS))
+    const jailed = median(await calls(ran.stdin, ran.stdout, CALLS))
+    found.push({ bare, jailed })
   }
   child.kill()
   ran.kill()
   await ran.exit
-  return { bare: median(bare), jailed: median(jailed) }
+  return found
 }
 
+/** Milliseconds until each of them answered. */
 async function atOnce(): Promise<number> {
   const started = performance.now()
   const all = await Promise.all(
@@ -119,10 +129,9 @@ async function atOnce(): Promise<number> {
 }
 
 const BOMBS: Readonly<Record<string, Partial<SandboxSpec>>> = {
-  'fork bomb': {
-    args: ['-c', 'b(){ b & b & b; }; b 2>/dev/null; while :; do b 2>/dev/null; done'],
-  },
-  'processor, 8 processes': {
+  // Goes on forking when it is refused, as a shell would not.
+  'fork bomb': { args: ['-c', "exec /usr/bin/perl -e 'fork while 1'"] },
+  'busy loop of 8': {
     args: ['-c', 'for i in 1 2 3 4 5 6 7 8; do while :; do :; done & done; wait'],
   },
   'memory bomb': {
@@ -134,64 +143,90 @@ const BOMBS: Readonly<Record<string, Partial<SandboxSpec>>> = {
   'output flood': { args: ['-c', '/usr/bin/yes'], limits: { outputBytes: 256 * 2 ** 20 } },
 }
 
-/** The neighbour: a warm server in a sandbox of its own. Its p99 alone and beside each bomb. */
-async function neighbour(): Promise<Record<string, number>> {
+/** The p99 of a warm server in a sandbox of its own: alone, and beside each bomb. */
+async function neighbourRound(): Promise<Round<string>> {
   const quiet = must(await sandboxed({ ...CLOSED, command: 'node', args: [echo] }, env))
   await calls(quiet.stdin, quiet.stdout, 500)
   const found: Record<string, number> = {
     alone: p99(await calls(quiet.stdin, quiet.stdout, LOOPS)),
   }
   for (const [name, bomb] of Object.entries(BOMBS)) {
-    const limits = { processes: 64, memoryBytes: 256 * 2 ** 20, ...bomb.limits }
-    const ran = must(
-      await sandboxed({ ...CLOSED, command: '/bin/sh', args: [], ...bomb, limits }, env),
-    )
-    ran.stdout.resume()
-    ran.stderr.resume()
+    const ending = new AbortController()
+    const going = goingOff(bomb, ending.signal)
     await systemClock.sleep(300)
     found[name] = p99(await calls(quiet.stdin, quiet.stdout, LOOPS))
-    ran.kill()
-    await ran.exit
+    ending.abort()
+    await going
   }
   quiet.kill()
   await quiet.exit
   return found
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+/** Sets a bomb off, and again as soon as it was ended by its limit. */
+async function goingOff(bomb: Partial<SandboxSpec>, signal: AbortSignal): Promise<void> {
+  const limits = { processes: 64, memoryBytes: 256 * 2 ** 20, ...bomb.limits }
+  while (!signal.aborted) {
+    const spec = { ...CLOSED, command: '/bin/sh', args: [], ...bomb, limits }
+    const ran = must(await sandboxed(spec, env))
+    ran.stdout.resume()
+    ran.stderr.resume()
+    const kill = (): void => ran.kill()
+    signal.addEventListener('abort', kill)
+    if (signal.aborted) kill()
+    await ran.exit
+    signal.removeEventListener('abort', kill)
+  }
 }
 
 function p99(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length * 0.99)] ?? Number.NaN
 }
 
-await jailStart()
-const [bare, jailed]: [number[], number[]] = [[], []]
-for (let i = 0; i < STARTS; i++) {
-  bare.push(await bareStart())
-  jailed.push(await jailStart())
+/** The rows; none where this machine has no T1. */
+export async function measureSandbox({ rounds }: { readonly rounds: number }): Promise<Row[]> {
+  if (!(await jailWorks(env)).ok) return []
+  const root = mkdtempSync('/tmp/behalf-bench-')
+  chmodSync(root, 0o755)
+  echo = join(root, 'echo.mjs')
+  writeFileSync(echo, ECHO)
+  try {
+    await jailStart()
+    const starts: Round<'bare' | 'jailed'>[] = []
+    const neighbours: Round<string>[] = []
+    for (let round = 0; round < rounds; round++) {
+      starts.push(await startRound())
+      neighbours.push(await neighbourRound())
+    }
+    const of = 'jailed'
+    return [
+      rowOf(
+        starts,
+        { name: 'sandbox T1, start to first byte', of, unit: 'ms', aim: '≤ 3' },
+        { name: 'bare bwrap, the same program', of: 'bare' },
+      ),
+      rowOf(
+        await warmRounds(rounds + 2),
+        { name: 'sandbox T1, call of a warm server', of, unit: 'µs', aim: '≤ 1.05' },
+        { name: 'the same server without a sandbox', of: 'bare' },
+      ),
+      {
+        name: `sandbox T1, ${AT_ONCE} at once, until each answered`,
+        value: await atOnce(),
+        unit: 'ms',
+        floor: '',
+        ratio: Number.NaN,
+        spread: Number.NaN,
+      },
+      ...Object.keys(BOMBS).map((bomb) =>
+        rowOf(
+          neighbours,
+          { name: `sandbox, p99 beside a ${bomb}`, of: bomb, unit: 'µs', aim: '≤ 3' },
+          { name: 'the same server, alone', of: 'alone' },
+        ),
+      ),
+    ]
+  } finally {
+    rmSync(root, { recursive: true })
+  }
 }
-const start = { bareMilliseconds: median(bare), t1Milliseconds: median(jailed) }
-const call = await warm()
-const beside = await neighbour()
-const alone = beside['alone'] ?? Number.NaN
-const report = {
-  start: { ...start, ratio: start.t1Milliseconds / start.bareMilliseconds, aim: 3 },
-  call: {
-    bareMicroseconds: call.bare,
-    t1Microseconds: call.jailed,
-    ratio: call.jailed / call.bare,
-    aim: 1.05,
-  },
-  atOnce: { sandboxes: AT_ONCE, milliseconds: await atOnce() },
-  neighbour: {
-    p99Microseconds: beside,
-    ratios: Object.fromEntries(
-      Object.entries(beside).map(([name, value]) => [name, value / alone]),
-    ),
-    aim: 3,
-  },
-}
-process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
-rmSync(root, { recursive: true })

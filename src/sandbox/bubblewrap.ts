@@ -178,7 +178,8 @@ function limited(bounds: Bounds): string[] {
   const cpu = bounds.cpuSeconds
   return [
     PRLIMIT,
-    `--nproc=${bounds.processes}`,
+    // One more than the group lets be: where there is one it refuses first, and counts what it refused.
+    `--nproc=${bounds.processes + 1}`,
     `--nofile=${bounds.openFiles}`,
     `--fsize=${Math.max(bounds.diskBytes, bounds.scratchBytes)}`,
     '--core=0',

@@ -29,6 +29,8 @@ export interface ControlGroup {
   /** Takes a process in, with all that it will start. The kernel waits a few milliseconds for the first. */
   add(pid: number): Promise<void>
   use(): GroupUse
+  /** Lets everything else of the machine go first, from now on. */
+  yield(): void
   /** Kills what is still in it and removes it; false while something in it is still ending. */
   remove(): boolean
 }
@@ -80,6 +82,7 @@ function unified(name: string, bounds: Bounds): ControlGroup | undefined {
       oomKills: member(folder, 'memory.events', 'oom_kill'),
       refusedForks: member(folder, 'pids.events', 'max'),
     }),
+    yield: () => lower(folder, ['cpu.weight', 1]),
     remove: () => removed(folder),
   }
 }
@@ -116,12 +119,18 @@ function separate(name: string, bounds: Bounds): ControlGroup | undefined {
         refusedForks: member(pids, 'pids.events', 'max'),
       }
     },
+    yield: () => lower(at('cpu'), ['cpu.shares', 2]),
     remove: () => folders.map(removed).every(Boolean),
   }
 }
 
-/** Bubblewrap's two processes are in the group too. */
-const OURS = 2
+/** Idle where the kernel knows it (5.15): whoever wakes then runs at once. Else the least share. */
+function lower(folder: string, [share, least]: readonly [string, number]): void {
+  if (!write(folder, 'cpu.idle', 1)) write(folder, share, least)
+}
+
+/** Of bubblewrap's two processes, which are in the group too, the program's own limit counts one. */
+const OURS = 1
 
 /** Kills what is in a group and removes it; true when it is gone. */
 export function removed(folder: string): boolean {

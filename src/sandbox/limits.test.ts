@@ -121,6 +121,40 @@ test('T1: the exit says what was used, and the report what holds it', async (t) 
   assert.ok(ran.layers.includes('namespaces'))
 })
 
+test('T1: what forks without end is refused, counted, and goes behind everything else', async (t) => {
+  const usable = await jailWorks(env)
+  if (!usable.ok) return t.skip(usable.error.message)
+  // A shell ends when it may not fork.
+  const bomb = program(
+    folder(t),
+    `import { spawn } from 'node:child_process'
+     const again = () => spawn('/bin/sleep', ['600'], { stdio: 'ignore' }).on('error', () => {})
+     setInterval(() => { for (let i = 0; i < 10; i++) try { again() } catch {} }, 20)`,
+  )
+  const ran = must(
+    await sandboxed({ ...CLOSED, ...bomb, limits: { processes: 64 }, tier: 'T1' }, env),
+  )
+  ran.stderr.resume()
+  t.after(() => ran.kill())
+  if (!ran.layers.includes('control group')) return t.skip('no control groups')
+  const mark = new RegExp(`^host-\\d+-${process.pid}-`)
+  const idle = (): string[] =>
+    GROUP_FOLDERS.flatMap((parent) =>
+      namesIn(parent)
+        .filter((name) => mark.test(name) && existsSync(join(parent, name, 'cpu.idle')))
+        .map((name) => readFileSync(join(parent, name, 'cpu.idle'), 'latin1').trim()),
+    )
+  if (idle().length === 0) return t.skip('a kernel without cpu.idle')
+  while (idle()[0] === '0') await systemClock.sleep(5)
+  // Not there any more, if it ended between two looks of ours.
+  assert.ok(idle().every((each) => each === '1'))
+  const { denied, used, ended } = await ran.exit
+  assert.equal(ended, 'processes')
+  assert.equal(denied[0]?.what, 'process')
+  assert.ok((denied[0]?.times ?? 0) >= 200)
+  assert.ok(used.peakProcesses >= 58 && used.peakProcesses <= 66, String(used.peakProcesses))
+})
+
 test('T1: started as root, the same label is the same user and another one another', async (t) => {
   const usable = await jailWorks(env)
   if (!usable.ok) return t.skip(usable.error.message)

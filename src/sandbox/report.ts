@@ -1,7 +1,15 @@
 /** What is said of a program that ran: how it ended, what it used, what it was denied. */
 
 /** What ended it: its own end, `kill()`, or the limit that it reached. */
-export type Ending = 'itself' | 'killed' | 'wall_clock' | 'cpu' | 'memory' | 'disk' | 'output'
+export type Ending =
+  | 'itself'
+  | 'killed'
+  | 'wall_clock'
+  | 'cpu'
+  | 'memory'
+  | 'processes'
+  | 'disk'
+  | 'output'
 
 /** What a program and all that it started used so far. */
 export interface Usage {

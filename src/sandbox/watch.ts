@@ -6,6 +6,7 @@
  * filled what is left at 10 GiB/s, and never takes more than a quarter of our time.
  */
 
+import { setPriority } from 'node:os'
 import type { Clock } from '../base/clock.ts'
 import type { ControlGroup } from './cgroup.ts'
 import { deletedUse, diskUse } from './disk-use.ts'
@@ -28,6 +29,11 @@ export interface Watched {
 const FILL_BYTES_PER_MILLISECOND = (10 * 1024 ** 3) / 1_000
 const [SHORTEST, LONGEST] = [2, 250]
 const OUR_SHARE = 3
+// The kernel holds the number itself; a sample comes near it at most.
+const FULL = 0.9
+const NICEST = 19
+/** A program to which a refusal means something has given up long before. */
+const MOST_REFUSED = 200
 
 /** The sums of one program. */
 export class Watch {
@@ -39,6 +45,7 @@ export class Watch {
   #processes = 0
   #diskBytes = 0
   #measuredBy: Measure
+  #yields = false
   /** What lay in the folders at the start, and how much had been written when they were measured last. */
   #before: Promise<number> | undefined
   #writtenBytes = 0
@@ -114,6 +121,7 @@ export class Watch {
   async #look(): Promise<Ending | undefined> {
     const { group, bounds, root, folders } = this.#watched
     if (this.outOfMemory()) return 'memory'
+    if (this.#isForking()) return 'processes'
     // The kernel counts everything but what was written.
     const needsTree = group === undefined || folders.length > 0
     const tree = needsTree ? await treeUse(root, () => this.#clock.sleep(0)) : undefined
@@ -124,9 +132,23 @@ export class Watch {
       this.#processes = Math.max(this.#processes, tree.tasks)
       this.#cpuSeconds = Math.max(this.#cpuSeconds, tree.cpuSeconds)
       if (tree.memoryBytes > bounds.memoryBytes) return 'memory'
+      if (tree.tasks >= bounds.processes * FULL) tree.pids.forEach(yieldTo)
     }
     if (bounds.cpuSeconds !== undefined && this.#cpuSeconds > bounds.cpuSeconds) return 'cpu'
     return (await this.#overDisk(tree)) ? 'disk' : undefined
+  }
+
+  /**
+   * What runs against its number of processes costs others more than its share of the processor: it goes last.
+   * Refused again and again and not giving up, it is a bomb.
+   */
+  #isForking(): boolean {
+    const { group, bounds } = this.#watched
+    const use = group?.use()
+    if (use === undefined || use.processes < bounds.processes * FULL) return false
+    if (!this.#yields) group?.yield()
+    this.#yields = true
+    return use.refusedForks >= MOST_REFUSED
   }
 
   /** Measures the folders only when what was written since could have filled them. */
@@ -161,5 +183,13 @@ export class Watch {
     ]
     const soonest = Math.min(...left) / FILL_BYTES_PER_MILLISECOND
     return Math.min(LONGEST, Math.max(SHORTEST, soonest))
+  }
+}
+
+function yieldTo(pid: number): void {
+  try {
+    setPriority(pid, NICEST)
+  } catch {
+    // It ended already.
   }
 }
