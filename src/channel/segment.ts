@@ -234,6 +234,20 @@ function textOf(content: Json): string {
         .join('\n')
 }
 
+/** What an agent said of the work that it handed on: its words, whatever its person asked for. */
+export function handedOnSegment({
+  id,
+  purpose,
+  by = 'agent',
+}: {
+  readonly id: string
+  readonly purpose: string
+  /** The agent. */
+  readonly by?: string
+}): TracedSegment {
+  return { id, principal: by, trust: 'untrusted', text: purpose, label: 'purpose', step: 0 }
+}
+
 /**
  * What a person's delegation says, as a segment: the purpose and the intent are theirs, so they ground.
  * Only the purpose is in their words.

@@ -2,8 +2,8 @@
  * Where the values of a call came from: for each leaf of its arguments, the segments it stands in, and
  * whether that is ground enough.
  *
- * Call `trace`. A value is *grounded* if it stands in what a person said, or in a system field of a record
- * that the person's words chose. A value that stands only in untrusted free text, or nowhere, is not; nor
+ * Call `trace`. A value is *grounded* if it stands in what a person said, if the person's own intent fixes or
+ * encloses it, or if it stands in a system field of a record that the person's words chose. A value that stands only in untrusted free text, or nowhere, is not; nor
  * is one that is encoded, or was joined from parts. `carried` asks in the other direction: which
  * confidential segments do the arguments take with them.
  *
@@ -11,6 +11,7 @@
  */
 
 import type { Json, JsonObject } from '../base/canonical-json.ts'
+import { samePath } from '../delegation/argument-path.ts'
 import { areInWords, isChosen, type Words, wordsOf } from './chosen.ts'
 import { decodings, skeletonOf } from './fold.ts'
 import type { Shown, Standing, TracedSegment } from './shown.ts'
@@ -48,6 +49,14 @@ export interface Provenance {
 const MAX_LEAVES = 100
 const MAX_SOURCES = 20
 
+/** What is known of a call's arguments beside what was shown. */
+export interface Known {
+  /** Paths of declared sinks. */
+  readonly sinks?: readonly string[]
+  /** Paths whose values the person's own intent fixes or encloses, and the segment of that intent. */
+  readonly named?: { readonly paths: readonly string[]; readonly by: string }
+}
+
 /**
  * The provenance of every string and number in `argumentsValue`, in document order, at most 100. Names of
  * members are values too where they cannot be anything else, and where a sink (`shares{}`) says so.
@@ -55,15 +64,22 @@ const MAX_SOURCES = 20
 export function trace(
   shown: readonly Shown[],
   argumentsValue: JsonObject,
-  sinks: readonly string[] = [],
+  { sinks = [], named }: Known = {},
 ): readonly Provenance[] {
   const words = wordsIn(shown)
+  const isNamed = (path: string): boolean =>
+    named?.paths.some((one) => samePath(one, path)) === true
   const declared = new Set(sinks.map((path) => path.replaceAll('[]', '')))
   const isValue: IsValue = (name, path) =>
     !isPlainName(name) || declared.has(path.replaceAll('[]', ''))
   return leaves(argumentsValue, isValue)
     .slice(0, MAX_LEAVES)
-    .map(({ path, text }) => ({ path, ...groundOf(text, shown, words) }))
+    .map(({ path, text }) => {
+      const found = groundOf(text, shown, words)
+      if (found.grounded || named === undefined || !isNamed(path)) return { path, ...found }
+      const from = [...new Set([named.by, ...found.from])].slice(0, MAX_SOURCES)
+      return { path, from, grounded: true, ground: 'said' }
+    })
 }
 
 /**

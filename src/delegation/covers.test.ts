@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Json } from '../base/canonical-json.ts'
 import { must } from '../base/result.ts'
-import { type CallFacts, covers } from './covers.ts'
+import { type CallFacts, covers, namedPaths } from './covers.ts'
 import { type McpCallDetail, parseDetails } from './intent.ts'
 
 const DOCUMENTS = 'http://127.0.0.1:8787/mcp/documents'
@@ -232,3 +232,32 @@ test('the names of members are held to an intent as values are', () => {
   // To mention the map mentions nobody in it.
   assert.equal(covers(whole, call({ ...facts, arguments: given })).sinks, false)
 })
+
+for (const [condition, want] of [
+  [{ equals: '/clients/1042' }, true],
+  [{ oneOf: ['/clients/1042', '/clients/2077'] }, true],
+  [{ prefix: '/clients' }, true],
+  [{ prefix: '/' }, false],
+  [{ pattern: '/clients/*' }, false],
+  [{ any: true }, false],
+] as const) {
+  test(`${JSON.stringify(condition)} ${want ? 'names' : 'does not name'} what stands there`, () => {
+    const asked = details(
+      {
+        type: 'mcp_call',
+        locations: [DOCUMENTS],
+        actions: ['tools/call:read_text_file'],
+        arguments: { read_text_file: { path: condition } },
+      },
+      // It covers nothing of the call, so it names nothing in it.
+      {
+        type: 'mcp_call',
+        locations: [DOCUMENTS],
+        actions: ['tools/call:read_text_file'],
+        arguments: { read_text_file: { path: { equals: '/elsewhere' } } },
+      },
+    )
+    const facts = call({ arguments: { path: '/clients/1042' }, stage: null })
+    assert.deepEqual(namedPaths(asked, facts), want ? ['path'] : [])
+  })
+}

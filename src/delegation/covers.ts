@@ -7,6 +7,7 @@
  */
 
 import type { JsonObject } from '../base/canonical-json.ts'
+import { canonicalSegments } from './canonical-path.ts'
 import { type Found, samePath, valuesAt } from './argument-path.ts'
 import { argumentsKey, type Condition, type McpCallDetail } from './intent.ts'
 import { isOpen, meets } from './predicate.ts'
@@ -60,6 +61,23 @@ export function covers(details: readonly McpCallDetail[], call: CallFacts): Cove
 /** The indexes of all details that cover `call`. */
 export function coveringDetails(details: readonly McpCallDetail[], call: CallFacts): number[] {
   return [...details.keys()].filter((i) => covers(details.slice(i, i + 1), call).detail === 0)
+}
+
+/**
+ * The argument paths whose values the details that cover `call` fix or enclose: by `equals`, by `oneOf`, or by
+ * a `prefix` that says more than a root. Whoever wrote the details named what stands there.
+ */
+export function namedPaths(details: readonly McpCallDetail[], call: CallFacts): readonly string[] {
+  const conditions = coveringDetails(details, call).flatMap((index) =>
+    Object.entries(conditionsOn(details[index] as McpCallDetail, call.action)),
+  )
+  return conditions.flatMap(([path, condition]) => (isNaming(condition) ? [path] : []))
+}
+
+function isNaming({ equals, oneOf, prefix }: Condition): boolean {
+  if (equals !== undefined || oneOf !== undefined) return true
+  const enclosing = prefix === undefined ? undefined : canonicalSegments(prefix)
+  return enclosing?.ok === true && enclosing.value.segments.length > 0
 }
 
 const NOTHING = { action: false, stage: false, arguments: false, sinks: false } as const

@@ -153,7 +153,10 @@ function shownOf(wanted: JudgedCall, warnings: readonly string[]): JsonObject {
     provenance: provenance.map(({ path, from, grounded }) => ({ path, from, grounded })),
     doubts: inWords(provenance, wanted.shown, {
       person: person?.handle ?? 'the person',
-      server: (id) => (id === call.server.id ? call.server.name : 'another server'),
+      server: (id) => {
+        if (id.startsWith('agt_')) return 'the agent that handed the work on'
+        return id === call.server.id ? call.server.name : 'another server'
+      },
     }),
     openWarnings: warnings,
   }

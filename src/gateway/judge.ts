@@ -8,14 +8,14 @@ import type { Vault } from '../audit/vault.ts'
 import { type Digest, digestOfJson } from '../base/bytes.ts'
 import { type Clock, nowSeconds } from '../base/clock.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
-import { intentSegment } from '../channel/segment.ts'
-import { Shown } from '../channel/shown.ts'
+import { handedOnSegment, intentSegment } from '../channel/segment.ts'
+import { Shown, type TracedSegment } from '../channel/shown.ts'
 import { ShownMemory } from '../channel/shown-memory.ts'
 import { carried, isDirected, type Provenance, trace } from '../channel/trace.ts'
 import { type Decision, decide, type DecisionRequest } from '../decision/decide.ts'
 import type { ApprovalFacts } from '../decision/facts.ts'
-import { type CallFacts, type Coverage, covers } from '../delegation/covers.ts'
-import { standing } from '../delegation/standing.ts'
+import { type CallFacts, type Coverage, covers, namedPaths } from '../delegation/covers.ts'
+import { branchOf, rootOf, standing, type Tree } from '../delegation/standing.ts'
 import type { Store } from '../store/store.ts'
 import { serverResource } from '../token/resource.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
@@ -113,7 +113,7 @@ async function decided(
     sinks: target.resource.sinks.map((sink) => sink.path),
     at: nowSeconds(env.clock),
   }
-  const traced = await tracedCall(call, known, target, env)
+  const traced = await tracedCall({ call, known, intent }, target, env)
   const argumentsDigest = digestOfJson(call.action.arguments)
   const coverage = covers(call.caller.details, intent)
   const asked = { call, known, target, intent, coverage, ...traced, argumentsDigest }
@@ -155,32 +155,46 @@ function decideOn(asked: AskedCall, env: JudgeEnv): Pick<JudgedCall, 'request' |
 
 /** Where the arguments came from; what agents were shown is loaded only where the answer can matter. */
 async function tracedCall(
-  call: Call,
-  known: KnownFacts,
+  { call, known, intent }: Pick<JudgedCall, 'call' | 'known' | 'intent'>,
   { resource }: Target,
   env: JudgeEnv,
 ): Promise<Pick<JudgedCall, 'provenance' | 'shown' | 'directed'>> {
-  const asked = askedFor(known)
+  const [asked, handed] = askedFor(known)
   const directed = isDirected([asked], call.action.arguments)
   if (!resource.consequential && resource.sinks.length === 0) {
     return { provenance: [], shown: [], directed }
   }
-  const shown = [asked, ...(await memoryOf(env.store).of(call.caller.agents, env))]
+  const shown = [asked, handed, ...(await memoryOf(env.store).of(call.caller.agents, env))]
   const sinks = resource.sinks.map(({ path }) => path)
-  return { provenance: trace(shown, call.action.arguments, sinks), shown, directed }
+  const root = rootOf(known.tree)
+  const named = { paths: namedPaths(root.details, intent), by: root.id }
+  return { provenance: trace(shown, call.action.arguments, { sinks, named }), shown, directed }
 }
 
-/** The delegation's own words, indexed once for each time that it is loaded. */
-function askedFor({ tree }: KnownFacts): Shown {
-  const { delegation } = tree
-  const found = ASKED.get(delegation)
+/**
+ * What the person said, and what agents said that handed the work on: indexed once for each time that the
+ * tree is loaded. INVARIANT (immutable author): only the root is in the person's words; an agent that was
+ * told to pass something on does not make it the person's by writing it into a purpose.
+ */
+function askedFor({ tree }: KnownFacts): readonly [person: Shown, agents: Shown] {
+  const root = rootOf(tree)
+  const found = ASKED.get(tree)
   if (found !== undefined) return found
-  const asked = new Shown([intentSegment(delegation, delegation.details)])
-  ASKED.set(delegation, asked)
+  const asked = [new Shown([intentSegment(root, root.details)]), new Shown(handedOn(tree))] as const
+  ASKED.set(tree, asked)
   return asked
 }
 
-const ASKED = new WeakMap<object, Shown>()
+/** By whom each part of the work below the root was handed on: the agent of the delegation above it. */
+function handedOn(tree: Tree): TracedSegment[] {
+  const branch = branchOf(tree)
+  return branch.slice(1).map(({ id, purpose }, at) => {
+    const by = branch[at]?.delegate.agent
+    return handedOnSegment({ id, purpose, ...(by !== undefined && { by }) })
+  })
+}
+
+const ASKED = new WeakMap<Tree, readonly [Shown, Shown]>()
 
 /** One memory for each store that is open. */
 function memoryOf(store: Store): ShownMemory {
