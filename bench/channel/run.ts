@@ -1,10 +1,11 @@
 /**
  * `npm run bench:channel`: who said what, and what attackers get, from Node alone on the exported models.
  *
- * `-- --json` prints one object per set and model. `--models principal,text` and `--sets held-out,adaptive`
- * choose; `--seed 7` draws fresh cases; `--cases 600` questions or attacks a set, over all trainings of a
- * model; `--episodes 100 --tries 500` the searches; `--quick` measures a tenth. `principal+policy` is the
- * model with the control plane behind it. `--latency` times an answer instead. `README.md` has the sets.
+ * `-- --json` prints one object per set and model. `--models principal,text` (or `all`) and
+ * `--sets held-out,adaptive` choose; `--seed 7` draws fresh cases; `--cases 600` are the questions or attacks
+ * of a set, over all trainings of a model; `--episodes 100 --tries 500` the searches; `--quick` measures a
+ * tenth. `principal+policy` is the model with the control plane behind it. `--latency` times an answer
+ * instead. `README.md` has the sets.
  */
 
 import { availableParallelism } from 'node:os'
@@ -28,7 +29,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     seed: { type: 'string', default: 'held-out 1' },
     weights: { type: 'string', default: join(import.meta.dirname, '../../model/weights') },
-    models: { type: 'string', default: 'text,ise3,principal' },
+    models: { type: 'string' },
     sets: { type: 'string' },
     cases: { type: 'string', default: '600' },
     episodes: { type: 'string', default: '100' },
@@ -56,14 +57,14 @@ if (benchmark !== BENCHMARK_VERSION || words.join(' ') !== VOCABULARY.join(' '))
   process.exit(1)
 }
 
-const names =
-  values.models === 'all' ? [...new Set(models.map((one) => one.model))] : values.models.split(',')
+const known = [...new Set(models.map((one) => one.model))]
+const names = values.models === 'all' ? known : (values.models?.split(',') ?? usual(known))
 const all = [...SETS, ...(Object.keys(ADAPTIVE) as AdaptiveSet[])]
 const sets =
   values.sets === undefined ? all : all.filter((set) => values.sets?.split(',').includes(set))
 const unknown = [
   ...names.filter((name) => !models.some((one) => one.model === name)),
-  ...(values.sets?.split(',').filter((set) => !all.some((known) => known === set)) ?? []),
+  ...(values.sets?.split(',').filter((set) => !all.some((one) => one === set)) ?? []),
 ]
 if (unknown.length > 0) {
   console.error(`expected models and sets that there are, got \`${unknown.join('`, `')}\``)
@@ -85,6 +86,11 @@ await work()
 if (!values.json) {
   const seconds = ((performance.now() - started) / 1_000).toFixed(0)
   console.log(`${tablesOf(inOrder())}\n\nseed \`${seed}\`, ${seconds} s, ${values.workers} workers`)
+}
+
+/** The served model beside the two baselines, as far as there are weights. */
+function usual(of: readonly string[]): string[] {
+  return ['text', 'ise3', 'principal'].filter((name) => of.includes(name))
 }
 
 /** A set on every training of a model; long conversations, which cost most, get a sixth. */
