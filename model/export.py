@@ -114,12 +114,12 @@ def main(arguments: argparse.Namespace) -> None:
 def entry(about: dict, path: Path) -> dict:
     """What the manifest says of one file: its digest, and the training that it comes from."""
     data = about["data"]
-    training = {key: about[key] for key in ("flags", "steps", "episodes", "seconds", "parameters", "revision")}
+    training = {key: about[key] for key in ("flags", "seed", "steps", "episodes", "seconds", "parameters", "revision")}
     return {
-        "name": about["variant"],
+        "model": about["variant"],
         "file": path.name,
-        "digest": "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest(),
-        "seed": about["seed"],
+        "bytes": path.stat().st_size,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "opset": OPSET,
         "training": {**training, "dataSeed": data["seed"], "dataSha256": data["files"]["train.bin"]["sha256"]},
     }
