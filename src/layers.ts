@@ -90,6 +90,7 @@ export const ONLY: Readonly<Record<string, Readonly<Record<string, readonly stri
       'policy/run-tests.ts',
       'policy/library.ts',
       'policy/lint.ts',
+      'policy/lint-names.ts',
       'policy/format.ts',
       'policy/difference.ts',
       'policy/counterexample.ts',

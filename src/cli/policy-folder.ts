@@ -12,6 +12,7 @@ import { differences, type Difference } from '../policy/difference.ts'
 import { formatted } from '../policy/format.ts'
 import { listLibrary, withPiece } from '../policy/library.ts'
 import { lint } from '../policy/lint.ts'
+import { type KnownNames, lintNames } from '../policy/lint-names.ts'
 import { runTests } from '../policy/run-tests.ts'
 import { defaultPolicies, readPolicyFolder, readTestFolder } from '../policy/sources.ts'
 import type { Options } from './act.ts'
@@ -92,10 +93,20 @@ export function addFolderCommands(policy: Command): void {
   policy
     .command('lint <folder>')
     .summary('what is most likely wrong: shadowed, never matching, over-broad, unexplained')
-    .addHelpText('after', examples('behalf policy lint policies/'))
-    .action(async (folder: string, _options: Options, command: Command) => {
-      const { terminal } = contextOf(command)
-      const findings = lint(await compiledFrom(folder))
+    .option('--live', 'also say which names do not exist in the installation')
+    .addHelpText(
+      'after',
+      examples('behalf policy lint policies/', 'behalf policy lint --live policies/'),
+    )
+    .action(async (folder: string, options: { live?: boolean }, command: Command) => {
+      const context = contextOf(command)
+      const { terminal } = context
+      const [{ sets }, policies] = [await readFolder(folder), await compiledFrom(folder)]
+      const findings = [
+        ...lint(policies),
+        ...(options.live === true ? lintNames(policies, await liveNames(context)) : []),
+        // What the folder leaves out is not its author's.
+      ].filter(({ set }) => sets[set] !== undefined)
       const rows = findings.map(({ set, policy: id, rule, message }) => [set, id, rule, message])
       print(
         terminal,
@@ -103,6 +114,28 @@ export function addFolderCommands(policy: Command): void {
         rows.length === 0 ? 'nothing found' : table(['set', 'policy', 'rule', ''], rows),
       )
     })
+}
+
+/** What the installation knows by name. */
+async function liveNames({ client }: Context): Promise<KnownNames> {
+  const [people, groups, archetypes, servers] = [
+    await client.call('listPeople', {}),
+    await client.call('listGroups', {}),
+    await client.call('listArchetypes', {}),
+    await client.call('listServers', {}),
+  ]
+  if (!people.ok) throw refusalOf(people.error)
+  if (!groups.ok) throw refusalOf(groups.error)
+  if (!archetypes.ok) throw refusalOf(archetypes.error)
+  if (!servers.ok) throw refusalOf(servers.error)
+  const known = servers.value.servers
+  return {
+    Person: people.value.people.map(({ handle }) => handle),
+    Group: groups.value.groups.map(({ name }) => name),
+    Archetype: archetypes.value.archetypes.map(({ name }) => name),
+    Server: known.map(({ name }) => name),
+    Tool: known.flatMap(({ name, tools }) => tools.map((tool) => `${name}/${tool.name}`)),
+  }
 }
 
 /** Adds the command that looks for what stated properties forbid. */

@@ -69,21 +69,3 @@ for (const [name, agent, want] of CASES) {
     )
   })
 }
-
-test('a name that nobody has matches nothing yet', async () => {
-  const agent = `@id("x") ${REASON} permit (principal in Archetype::"gone", action == Action::"tools/call", resource in Server::"documents");`
-  const policies = must(compilePolicies({ ...(await defaultPolicies()), agent }))
-  const known = new Set(['Server documents', 'Group administrators', 'Group auditors'])
-  const plain = lint(policies).map(({ policy, rule }) => `${policy} ${rule}`)
-  const found = lint(policies, known).filter(
-    ({ policy, rule }) => !plain.includes(`${policy} ${rule}`),
-  )
-  assert.deepEqual(found, [
-    {
-      set: 'agent',
-      policy: 'x',
-      rule: 'never_matches',
-      message: '`Archetype gone` does not exist here: nothing matches it yet',
-    },
-  ])
-})

@@ -9,23 +9,20 @@ import { policyToJson, type PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
 import { canonicalJson, type Json } from '../base/canonical-json.ts'
 import { SET_NAMES, type PolicySet, type PolicySets, type SetName } from '../decision/policy-set.ts'
 import { ACTION_GROUPS } from '../decision/schema.ts'
-import { actionsOf, entityKey, uidOf } from '../decision/scope.ts'
+import { actionsOf, uidOf } from '../decision/scope.ts'
 
 /** One finding about one policy. */
 export interface Finding {
   readonly set: SetName
   readonly policy: string
-  readonly rule: 'shadowed' | 'never_matches' | 'over_broad' | 'no_reason'
+  readonly rule: 'shadowed' | 'never_matches' | 'over_broad' | 'no_reason' | 'unknown_name'
   /** One sentence: what is the matter. */
   readonly message: string
 }
 
-/** The names that an installation knows, as `EntityUid.key`; without them, names are not checked. */
-export type KnownNames = ReadonlySet<string>
-
-/** All findings, set by set. */
-export function lint(policies: PolicySets, known?: KnownNames): Finding[] {
-  return SET_NAMES.flatMap((name) => lintSet(policies[name], known))
+/** All findings, set by set; names are another question (`lint-names.ts`). */
+export function lint(policies: PolicySets): Finding[] {
+  return SET_NAMES.flatMap((name) => lintSet(policies[name]))
 }
 
 interface Parsed {
@@ -35,14 +32,13 @@ interface Parsed {
   readonly conditions: ReadonlySet<string>
 }
 
-function lintSet(set: PolicySet, known: KnownNames | undefined): Finding[] {
+function lintSet(set: PolicySet): Finding[] {
   const parsed = [...set.policies.values()].map(({ id, text }) => parse(id, text))
   return parsed.flatMap((policy) => {
     const found = (rule: Finding['rule'], message: string): Finding[] => [
       { set: set.name, policy: policy.id, rule, message },
     ]
     const above = parsed.find((other) => other.id !== policy.id && shadows(other, policy, parsed))
-    const unknown = known && namesIn(policy.json).find((name) => !known.has(name))
     return [
       ...(above === undefined
         ? []
@@ -50,9 +46,6 @@ function lintSet(set: PolicySet, known: KnownNames | undefined): Finding[] {
       ...(isNever(policy)
         ? found('never_matches', 'its condition is false, whatever is asked')
         : []),
-      ...(unknown === undefined
-        ? []
-        : found('never_matches', `\`${unknown}\` does not exist here: nothing matches it yet`)),
       ...(isOverBroad(set.name, policy)
         ? found('over_broad', 'it permits everybody something consequential, on everything')
         : []),
@@ -137,12 +130,4 @@ function isOverBroad(set: SetName, { json, conditions }: Parsed): boolean {
     actions?.some(({ id }) => !HARMLESS.has(id) && !HARMLESS.has(ACTION_GROUPS.get(id) ?? '')) ??
     true
   )
-}
-
-/** The people, groups, kinds and servers that a scope names. */
-function namesIn({ principal, resource }: PolicyJson): string[] {
-  return [principal, resource]
-    .filter((scope) => scope.op !== 'All')
-    .map(entityKey)
-    .filter((key) => /^(?:Person|Group|Archetype|Server) /.test(key))
 }
