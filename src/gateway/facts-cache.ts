@@ -113,6 +113,8 @@ export class FactsCache {
 /**
  * Facts that count whoever directs the agent, in the conversation of its delegation or of one above.
  *
+ * INVARIANT (everybody who directs): they come from the record, whatever the agent says.
+ *
  * INVARIANT (one instant): a turn touches its conversation, so no call commits without those who directed
  * the agent before it.
  */

@@ -75,7 +75,12 @@ export const conversationHandlers: Pick<
   showConversation: {
     target: conversationTarget,
     run: async ({ id }, session, env) =>
-      await reading(id, env, async (tx, transcript) => shown(tx, transcript, session, env)),
+      await reading(id, env, async (tx, transcript) =>
+        // Whatever policy permits: who does not take part is told of no conversation.
+        membersAt(transcript).has(session.person)
+          ? ok(await shown(tx, transcript, session, env))
+          : refuse({ reason: 'unknown_conversation' }),
+      ),
   },
   inviteToConversation: {
     target: conversationTarget,
@@ -123,12 +128,12 @@ export const conversationHandlers: Pick<
     run: async ({ id }, _session, env) =>
       await reading(id, env, async (tx, transcript) => {
         const { faults, turns, ...rest } = await verifyConversation(tx, transcript, env)
-        return {
+        return ok({
           ...rest,
           holds: faults.length === 0,
           faults: [...faults],
           turns: turns.map((each) => ({ ...each })),
-        }
+        })
       }),
   },
   sayAsAgent: {
@@ -165,12 +170,12 @@ async function conversationIn(tx: Tx, id: string): Promise<Conversation | undefi
 async function reading<T>(
   id: string,
   env: Installation,
-  work: (tx: Tx, transcript: Transcript) => Promise<T>,
+  work: (tx: Tx, transcript: Transcript) => Promise<Result<T>>,
 ): Promise<Result<T>> {
   return await env.store.snapshot(async (tx): Promise<Result<T>> => {
     const found = await conversationIn(tx, id)
     if (found === undefined) return refuse({ reason: 'unknown_conversation' })
-    return ok(await work(tx, await loadTranscript(tx, found, env.vault)))
+    return await work(tx, await loadTranscript(tx, found, env.vault))
   })
 }
 
@@ -182,11 +187,11 @@ async function conversationTarget(
 ): Promise<Result<OperationTarget>> {
   return await reading(id, env, async (_tx, transcript) => {
     const membership = membersAt(transcript).get(session.person)
-    return {
+    return ok({
       type: 'conversation',
       id: transcript.conversation.id,
       ...(membership !== undefined && { role: membership.role }),
-    } as const
+    } as const)
   })
 }
 
