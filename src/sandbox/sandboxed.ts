@@ -157,6 +157,20 @@ export async function sandboxed(
   return ok(await supervised(inner, env.clock))
 }
 
+/** Where `sandboxed` would run a program of the best tier now: asked without running it. Undefined if nowhere. */
+export async function bestTierFor(
+  spec: Omit<SandboxSpec, 'tier' | 'egress' | 'doors' | 'terminal' | 'output'>,
+  env: SandboxEnv,
+): Promise<Tier | undefined> {
+  const bounds = limitsOf(spec.limits)
+  const program = await programOf(spec, env)
+  const mounts = await mountsOf(spec, env)
+  if (!bounds.ok || !program.ok || !mounts.ok) return undefined
+  const found = { bounds: bounds.value, program: program.value, mounts: mounts.value }
+  if ((await jailed({ spec, ...found, doors: [] }, env)).ok) return 'T1'
+  return program.value.javascript ? 'T0' : undefined
+}
+
 /** In T0 scratch is a folder like the mounts, and counted with them. */
 function withScratch(bounds: Bounds, mounts: readonly string[]): Bounds {
   const { scratchBytes, diskBytes } = bounds

@@ -68,7 +68,7 @@ export class Connections {
   async tierOf(server: UpstreamServer): Promise<ServerTier> {
     const ran = this.#entries.get(server.id)
     const isSame = ran !== undefined && (ran.server === server || ran.key === keyOf(server))
-    return (isSame ? ran.tier : undefined) ?? (await expectedTier(server.transport, this.#env))
+    return (isSame ? ran.tier : undefined) ?? (await expectedTier(server, this.#env))
   }
 
   /** Closes the connection to a server: it was withdrawn, quarantined, changed, or its credential was. */

@@ -9,7 +9,7 @@ import { shown, type FindCredential } from './credential.ts'
 import { forbiddenAddress, refusedUrl, type Own } from './guarded-request.ts'
 import { HttpWire } from './http.ts'
 import type { HttpTransport, StdioTransport, UpstreamServer } from './server.ts'
-import { startStdio } from './stdio.ts'
+import { startStdio, type StdioOptions } from './stdio.ts'
 import type { ClientInfo, Wire, WireEvents } from './wire.ts'
 
 /** What connections need from outside. */
@@ -52,18 +52,16 @@ async function start(
   transport: StdioTransport,
   env: WireEnv,
 ): Promise<Opened> {
-  const { command, args, env: environment = {}, cwd, readOnly = [], readWrite = [] } = transport
-  const place = {
-    ...(cwd !== undefined && { cwd }),
-    ...(transport.tier !== undefined && { tier: transport.tier }),
-    label: server.id,
-  }
   const way = await destinationsFor(server, transport, env)
   if (!way.ok) return way
   const { egress, needles } = way.value
   const started = await startStdio(
     {
-      program: { command, args, readOnly, readWrite, environment, ...place, ...egress },
+      program: {
+        ...programOf(server, transport),
+        ...(transport.tier !== undefined && { tier: transport.tier }),
+        ...egress,
+      },
       limits: transport.limits ?? {},
       maxLineBytes: server.outputLimitBytes,
       client: env.client,
@@ -75,6 +73,15 @@ async function start(
   const { tier, fellBack } = started.value.sandbox
   env.diagnostics.info('upstream.started', { server: server.id, tier, fellBack })
   return ok({ wire: started.value, tier, needles })
+}
+
+/** The program as the sandbox is told of it, but for its tier, its limits and its way out. */
+export function programOf(
+  { id: label }: Pick<UpstreamServer, 'id'>,
+  { command, args, env: environment = {}, cwd, readOnly = [], readWrite = [] }: StdioTransport,
+): Omit<StdioOptions['program'], 'tier' | 'egress' | 'doors' | 'terminal' | 'output'> {
+  const place = cwd === undefined ? {} : { cwd }
+  return { command, args, readOnly, readWrite, environment, label, ...place }
 }
 
 async function reach(

@@ -1,6 +1,8 @@
 /** Where servers run, as policy is told, and that a call is made there or not at all. */
 
 import assert from 'node:assert/strict'
+import { chmod } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { test } from 'node:test'
 import { systemClock } from '../base/clock.ts'
 import type { Transport } from '../registry/server.ts'
@@ -31,9 +33,24 @@ test('the tier of a server: as it is demanded, as it runs, else as this machine 
   if (!usable.ok) return t.diagnostic(usable.error.message)
   const jailing = testUpstreams(t, { bubblewrapPath: BWRAP })
   for (const [name, transport, want] of without) {
-    const better = want === 'none' || name === 'JavaScript' ? 'T1' : want
+    const better = ['another program', 'JavaScript'].includes(name) ? 'T1' : want
     assert.equal(await jailing.tierOf(serverOf(transport)), better, name)
   }
+})
+
+test('a server that the jail cannot reach is expected where it will run, and its first call is made there', async (t) => {
+  const usable = await jailWorks({ clock: systemClock, nodePath: process.execPath })
+  if (!usable.ok) return t.diagnostic(usable.error.message)
+  if (process.getuid?.() !== 0) return t.diagnostic('only root becomes somebody else in the jail')
+  const script = await badServer(t)
+  assert.ok(script.type === 'stdio')
+  // As a home folder is: for its owner alone.
+  await chmod(dirname(script.args[0] ?? ''), 0o700)
+  const upstreams = testUpstreams(t, { bubblewrapPath: BWRAP })
+  const server = serverOf(script)
+  const tier = await upstreams.tierOf(server)
+  assert.equal(tier, 'T0')
+  assert.equal((await upstreams.call(server, tool('log'), options({ tier }))).outcome, 'ok')
 })
 
 test('a server that runs in another tier than was decided on is sent nothing', async (t) => {

@@ -3,18 +3,18 @@
  * (`call.ts`), so that a wrong one costs a call and lets nothing run in a weaker place than was permitted.
  */
 
-import type { ServerTier, Transport } from '../registry/server.ts'
-import { jailWorks } from '../sandbox/bubblewrap.ts'
-import { programOf } from '../sandbox/program.ts'
-import type { SandboxEnv } from '../sandbox/sandboxed.ts'
+import type { ServerTier } from '../registry/server.ts'
+import { bestTierFor, type SandboxEnv } from '../sandbox/sandboxed.ts'
+import { programOf } from './open-wire.ts'
+import type { UpstreamServer } from './server.ts'
 
-/** The tier that the sandbox would choose for `transport` now. */
-export async function expectedTier(transport: Transport, env: SandboxEnv): Promise<ServerTier> {
+/** The tier that the sandbox would choose for a server's program now. */
+export async function expectedTier(server: UpstreamServer, env: SandboxEnv): Promise<ServerTier> {
+  const { transport } = server
   if (transport.type === 'http') return 'remote'
-  const { tier, egress } = transport
+  const { tier, egress, limits = {} } = transport
   // There or not at all.
   if (tier !== undefined) return tier
-  if (egress !== undefined || (await jailWorks(env)).ok) return 'T1'
-  const program = await programOf(transport, env)
-  return program.ok && program.value.javascript ? 'T0' : 'none'
+  if (egress !== undefined) return 'T1'
+  return (await bestTierFor({ ...programOf(server, transport), limits }, env)) ?? 'none'
 }
