@@ -24,6 +24,7 @@ import { FactsCache } from '../gateway/facts-cache.ts'
 import { Recovery } from '../gateway/recover.ts'
 import { ServersCache } from '../gateway/servers-cache.ts'
 import { CallsUnderWay } from '../gateway/under-way.ts'
+import { Allowances, type Rate } from '../identity/allowance.ts'
 import { parseTrustDomain } from '../identity/spiffe-id.ts'
 import { KEYRING_SUBJECT, openKeyring } from '../keys/keyring.ts'
 import { loadMasterKey } from '../keys/master-key.ts'
@@ -68,6 +69,8 @@ export interface Composed {
 
 /** How long a stop waits for outcomes to be recorded, after requests had their time to end. */
 const DEPARTURE_MILLISECONDS = 5_000
+/** Sub-delegations of one agent: each is an entry, signed, under the head of the log. */
+const SUB_DELEGATIONS: Rate = { burst: 100, perSecond: 1 }
 /** A cache older than this is not believed: the change feed beats once a second. */
 const FRESH_MILLISECONDS = 3_000
 
@@ -98,6 +101,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     store,
     clock,
     diagnostics,
+    logWriter,
     ...(configuration.dpopNonce === 'required' && {
       proofNonces: new ProofNonces({ clock, random }),
     }),
@@ -128,7 +132,10 @@ export async function compose(ground: Ground): Promise<Composed> {
   const approvals = new Approvals({ store, clock, random, vault, keyring, issuer })
 
   let keysTouched = false
-  const house = new Housekeeping<'keys' | 'accountability' | 'recovery'>({ clock, diagnostics })
+  const house = new Housekeeping<'keys' | 'accountability' | 'recovery' | 'refusals'>({
+    clock,
+    diagnostics,
+  })
   feed = await watchChanges(
     { store, clock, diagnostics },
     (touched) => {
@@ -175,6 +182,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     underWay,
     logKey: verifierKey,
     logKeys: await trustedKeys(verifierKey, configuration.witnesses),
+    subDelegations: new Allowances(SUB_DELEGATIONS, { clock }),
     admissions: new Admissions({ logWriter, vault, clock }),
     refusalBudget: {
       refusals: configuration.refusalBudget,
@@ -199,6 +207,7 @@ export async function compose(ground: Ground): Promise<Composed> {
       // A rotation changes who answers without anybody doing anything.
       accountability: () => suspendUnowned({ store, clock }),
       recovery: () => recovery.sweep(),
+      refusals: () => memory.refusalRecords.flush(),
     },
     ending.signal,
   )
@@ -215,6 +224,7 @@ export async function compose(ground: Ground): Promise<Composed> {
       await underWay.close(DEPARTURE_MILLISECONDS)
       ending.abort()
       await house.ended()
+      await memory.refusalRecords.flush()
       await upstreams.close()
       await door.close()
       await sockets.close()

@@ -9,6 +9,7 @@ import type { PrincipalModel } from '../channel/principal-model.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import type { Random } from '../base/random.ts'
 import type { EndpointEnv } from '../gateway/endpoint.ts'
+import type { Allowances } from '../identity/allowance.ts'
 import type { TrustDomain } from '../identity/spiffe-id.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import type { MasterKey } from '../keys/seal.ts'
@@ -42,5 +43,7 @@ export interface Installation extends EndpointEnv, ExchangeEnv {
   readonly sockets: AgentSockets
   readonly door: BridgeDoor
   readonly feed: ChangeFeed
+  /** How often one agent may hand work on. */
+  readonly subDelegations: Allowances
   readonly metrics: MetricsPage
 }

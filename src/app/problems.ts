@@ -25,6 +25,7 @@ const STATUS: Readonly<Record<string, number>> = {
   step_up_required: 403,
   json_too_large: 413,
   too_many_idle: 429,
+  too_many_requests: 429,
 }
 
 /** The status of a reason: by the table, else by how the reason begins. */
@@ -54,9 +55,11 @@ export function problem(
     ...(refusal.problems !== undefined && { problems: refusal.problems.slice(0, 100) }),
   }
   const challenge = status === 401 ? { 'www-authenticate': 'Bearer' } : {}
+  // RFC 6585 §4.
+  const later = status === 429 ? { 'retry-after': '1' } : {}
   return {
     status,
-    headers: { 'content-type': PROBLEM_TYPE, ...challenge, ...refusal.headers },
+    headers: { 'content-type': PROBLEM_TYPE, ...challenge, ...later, ...refusal.headers },
     body: JSON.stringify(body),
   }
 }

@@ -123,7 +123,12 @@ async function oauth(
   if (answer.ok)
     return answer.value === undefined ? { status: 200 } : json(200, answer.value, given)
   const { status, reason } = answer.error
-  return json(status, errorBody(answer.error), reason === 'proof_nonce_wanted' ? given : {})
+  return json(status, errorBody(answer.error), {
+    ...(reason === 'proof_nonce_wanted' && given),
+    // RFC 6585 §4, RFC 9110 §15.6.4.
+    ...(status === 429 && { 'retry-after': '30' }),
+    ...(status === 503 && { 'retry-after': '1' }),
+  })
 }
 
 /** The log for auditors: entries are not public, so a session and the right to audit are asked for. */

@@ -261,6 +261,8 @@ export const entrySchema = z.discriminatedUnion('kind', [
     delegation: subject.optional(),
     agent: subject.optional(),
     reason: z.string().max(80),
+    /** So many others of this agent, each for a reason of its own, have no entry. */
+    more: z.int().positive().optional(),
   }),
   // policy and registry
   kind('policy_proposed', {

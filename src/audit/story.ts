@@ -148,7 +148,12 @@ function linesOf(entry: Entry, told: Telling, index: number): Line[] {
     case 'token_issued':
       return [tell('identity', tokenWords(entry, names))]
     case 'token_refused':
-      return [tell('refused', `a token was refused: ${printable(entry.reason)}`)]
+      return [
+        tell(
+          'refused',
+          `a token was refused: ${printable(entry.reason)}${entry.more === undefined ? '' : `, and ${entry.more} more before`}`,
+        ),
+      ]
     case 'operation_refused':
       return [tell('refused', `${by} was refused ${entry.operation}: ${printable(entry.reason)}`)]
     case 'stage_moved':

@@ -18,9 +18,8 @@ import type { Sealing, Vault } from '../audit/vault.ts'
 import type { Clock } from '../base/clock.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import { branchOf } from '../delegation/standing.ts'
-import { Allowance } from '../identity/allowance.ts'
+import { Allowances, type Rate } from '../identity/allowance.ts'
 import type { Tx } from '../store/store.ts'
-import { Recent } from '../token/recent.ts'
 import { tokenSubject } from '../token/revoked-tokens.ts'
 import { callerOf, callMembers } from './call-entry.ts'
 import type { JudgedCall } from './judge.ts'
@@ -89,19 +88,16 @@ interface AdmissionsEnv {
 }
 
 /** What one agent may make the log say without any effect: an agent gone wild must not fill it. */
-const IDLE = { burst: 1_000, perSecond: 20 }
-/** So many agents are remembered. */
-const MOST_AGENTS = 10_000
+const IDLE: Rate = { burst: 1_000, perSecond: 20 }
 
 /** The gateway's way to the log. */
 export class Admissions {
   readonly #env: AdmissionsEnv
-  readonly #idle = new Recent<Allowance>(MOST_AGENTS)
-  readonly #idleLimits: typeof IDLE
+  readonly #idle: Allowances
 
-  constructor(env: AdmissionsEnv, idleLimits = IDLE) {
+  constructor(env: AdmissionsEnv, idle: Rate = IDLE) {
     this.#env = env
-    this.#idleLimits = idleLimits
+    this.#idle = new Allowances(idle, env)
   }
 
   /** Admits a decided call: after it, the record is durable and the call must be made. */
@@ -131,10 +127,7 @@ export class Admissions {
    * agent has used up what it may: then it must be given nothing either.
    */
   async recordIdle(agent: string, recorded: Recorded): Promise<boolean> {
-    const { burst, perSecond } = this.#idleLimits
-    const allowance = this.#idle.get(agent) ?? new Allowance(burst, perSecond, this.#env)
-    this.#idle.put(agent, allowance)
-    if (!allowance.take()) return false
+    if (!this.#idle.take(agent)) return false
     await this.record(recorded)
     return true
   }

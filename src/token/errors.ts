@@ -12,7 +12,7 @@ import type { DelegationId } from '../delegation/delegation.ts'
 /** One code as it stands on the wire (RFC 6749 §5.2). */
 interface Wire {
   readonly error: string
-  readonly status: 400 | 401 | 403 | 503
+  readonly status: 400 | 401 | 403 | 429 | 503
   readonly text: string
 }
 
@@ -80,6 +80,12 @@ const WIRE = {
     status: 503,
     text: 'too many requests, try again in a minute',
   },
+  // One agent asks too often (RFC 6585 §4).
+  too_many_requests: {
+    error: 'temporarily_unavailable',
+    status: 429,
+    text: 'too many requests, try again in a minute',
+  },
   // What the token rests on changed at every attempt.
   facts_changing: {
     error: 'temporarily_unavailable',
@@ -97,6 +103,7 @@ const WIRE = {
   details_malformed: INVALID_DETAILS,
   details_not_contained: INVALID_DETAILS,
   details_too_large: INVALID_DETAILS,
+  limits_not_counted: INVALID_DETAILS,
   // Revocation of another's token (RFC 7009 §2.1).
   token_of_another_client: {
     error: 'unauthorized_client',

@@ -7,18 +7,15 @@
  * is recorded with its reason, a stranger's is only counted; neither learns which check failed.
  */
 
-import { append } from '../audit/append.ts'
 import { base64url, sha256 } from '../base/bytes.ts'
-import type { Clock } from '../base/clock.ts'
 import { ok, type Result } from '../base/result.ts'
-import type { DelegationId } from '../delegation/delegation.ts'
 import type { McpCallDetail } from '../delegation/intent.ts'
 import {
   type GenuineDelegation,
   type InvalidDelegation,
   verifySignedDelegation,
 } from '../delegation/signed-delegation.ts'
-import type { Store } from '../store/store.ts'
+import type { Allowances } from '../identity/allowance.ts'
 import { authenticateClient, type Client } from './authenticate-client.ts'
 import { type ProofEnv, verifyDpopProof } from './dpop.ts'
 import { type OAuthError, refuseRequest } from './errors.ts'
@@ -26,6 +23,7 @@ import { ACCESS_TOKEN, type ExchangeRequest, parseExchangeRequest } from './exch
 import type { Form } from './form.ts'
 import { type IssueEnv, issueToken } from './issue-token.ts'
 import type { Recent } from './recent.ts'
+import type { RefusalRecords } from './refusal-records.ts'
 
 /** What of the HTTP request counts beside its form. */
 export interface ExchangeHeaders {
@@ -50,6 +48,9 @@ export type TokenResponse = {
 export interface ExchangeEnv extends IssueEnv, ProofEnv {
   /** Signed delegations that were verified, by their hash. */
   readonly knownDelegations: Recent<GenuineDelegation>
+  /** How often one agent may ask with one key. */
+  readonly exchanges: Allowances
+  readonly refusalRecords: RefusalRecords
 }
 
 /** Answers a token exchange request. */
@@ -65,9 +66,15 @@ export async function exchange(
   const request = parseExchangeRequest(values, env)
   const answer = request.ok ? await answerTo(client, request.value, headers, env) : request
   // To be told the nonce is how a client begins (RFC 9449 §8), not a refusal worth a record.
-  if (!answer.ok && answer.error.reason !== 'proof_nonce_wanted')
-    await recordRefusal(client, answer.error, env)
-  return answer
+  if (answer.ok || answer.error.reason === 'proof_nonce_wanted') return answer
+  const { reason, cause, delegation } = answer.error
+  const recorded = await env.refusalRecords.record({
+    agent: client.agentId,
+    reason: cause === undefined ? reason : `${reason}:${cause}`,
+    ...(delegation !== undefined && { delegation }),
+  })
+  // Who is refused too often to be recorded one by one is told nothing more.
+  return recorded ? answer : refuseRequest('too_many_requests')
 }
 
 async function answerTo(
@@ -83,11 +90,15 @@ async function answerTo(
   const proof = await verifyDpopProof(headers.dpop, { htm: headers.method, htu: headers.htu }, env)
   if (!proof.ok) return refuseRequest(proof.error.reason)
 
+  // By key too: who stole the SVID has another one, and uses up nothing of the agent's.
+  const { jkt } = proof.value
+  if (!env.exchanges.take(`${client.agentId} ${jkt}`)) return refuseRequest('too_many_requests')
+
   const subject = openDelegation(request.subjectToken, env)
   if (!subject.ok) return refuseRequest('delegation_invalid', { cause: subject.error.reason })
 
   const { claims: signed } = subject.value
-  const minted = await issueToken({ client, request, jkt: proof.value.jkt, signed }, env)
+  const minted = await issueToken({ client, request, jkt, signed }, env)
   if (!minted.ok) return minted
   const { token, claims } = minted.value
   return ok({
@@ -113,25 +124,4 @@ function openDelegation(
   if (opened.ok) env.knownDelegations.put(hash, opened.value)
   else env.knownDelegations.delete(hash)
   return opened
-}
-
-async function recordRefusal(
-  client: Client,
-  { reason, cause, delegation }: OAuthError,
-  env: { readonly store: Store; readonly clock: Clock },
-): Promise<void> {
-  const known: { delegation?: DelegationId } = delegation === undefined ? {} : { delegation }
-  await env.store.transaction((tx) =>
-    append(tx, [
-      {
-        v: 1,
-        kind: 'token_refused',
-        time: env.clock.nowMilliseconds(),
-        by: { type: 'agent', agent: client.agentId, ...known },
-        agent: client.agentId,
-        ...known,
-        reason: cause === undefined ? reason : `${reason}:${cause}`,
-      },
-    ]),
-  )
 }

@@ -31,6 +31,7 @@ import { mint, type MintedToken } from './mint.ts'
 import type { Recent } from './recent.ts'
 import { detailsAt } from './resource.ts'
 import { pinKey, pinnedKey } from './token-store.ts'
+import { statesUncounted } from './uncounted-limits.ts'
 
 /** A request whose every part is genuine. Whether it stands is for the store to say. */
 export interface Asked {
@@ -106,6 +107,9 @@ function narrowed(
   const own = signed.authorization_details
   if (request.details !== undefined && !contains(own, request.details).ok) {
     return refuseRequest('details_not_contained', { delegation })
+  }
+  if (request.details !== undefined && statesUncounted(request.details, own)) {
+    return refuseRequest('limits_not_counted', { delegation })
   }
   const granted = detailsAt(request.resource, request.details ?? own, env.issuer)
   return granted === undefined

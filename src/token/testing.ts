@@ -103,7 +103,12 @@ export async function openTestTokens(t: TestContext): Promise<TestTokens> {
   const shared = { ...identity, clock, random: systemRandom as never, issuer: TEST_ISSUER }
   const logWriter = new LogWriter(shared)
   const keyring = testKeyring(shared)
-  const env: TestTokenEnv = { ...shared, logWriter, keyring, ...tokenMemory(shared) }
+  const env: TestTokenEnv = {
+    ...shared,
+    logWriter,
+    keyring,
+    ...tokenMemory({ ...shared, logWriter }),
+  }
   await env.revokedTokens.load()
 
   const { id } = await addTestPerson('alice', env)

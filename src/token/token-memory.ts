@@ -1,8 +1,10 @@
 /** What the token room remembers in this process, bounded, and lost without harm when it ends. */
 
+import type { LogWriter } from '../audit/log-writer.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import type { GenuineDelegation } from '../delegation/signed-delegation.ts'
+import { Allowances, type Rate } from '../identity/allowance.ts'
 import type { Store } from '../store/store.ts'
 import type { KnownToken } from './authenticate-token.ts'
 import type { ProofKey } from './dpop.ts'
@@ -10,6 +12,7 @@ import type { IssueFacts } from './issue-token.ts'
 import type { ProofNonces } from './proof-nonces.ts'
 import { Recent } from './recent.ts'
 import { RefusalCounts } from './refusal-counts.ts'
+import { RefusalRecords } from './refusal-records.ts'
 import { RevokedTokens } from './revoked-tokens.ts'
 import { SeenProofs } from './seen-proofs.ts'
 
@@ -23,13 +26,19 @@ export interface TokenMemory {
   readonly issueFacts: Recent<IssueFacts>
   readonly revokedTokens: RevokedTokens
   readonly refusalCounts: RefusalCounts
+  readonly refusalRecords: RefusalRecords
+  readonly exchanges: Allowances
 }
+
+/** Token exchanges of one agent with one key: a token for each of many servers at once, then one a second. */
+const EXCHANGES: Rate = { burst: 200, perSecond: 1 }
 
 /** An empty memory. Before a token is accepted, `revokedTokens` wants the change feed and its `load`. */
 export function tokenMemory(env: {
   readonly store: Store
   readonly clock: Clock
   readonly diagnostics: Diagnostics
+  readonly logWriter: LogWriter
   readonly proofNonces?: ProofNonces
 }): TokenMemory {
   return {
@@ -41,5 +50,7 @@ export function tokenMemory(env: {
     issueFacts: new Recent(10_000),
     revokedTokens: new RevokedTokens(env),
     refusalCounts: new RefusalCounts(env),
+    refusalRecords: new RefusalRecords(env),
+    exchanges: new Allowances(EXCHANGES, env),
   }
 }

@@ -73,6 +73,7 @@ export const delegationHandlers: Pick<
       // A token speaks for its own delegation only, whatever the path says.
       if (acting === undefined || caller.delegation !== id)
         return refuse({ reason: 'not_entitled' })
+      if (!env.subDelegations.take(acting)) return refuse({ reason: 'too_many_requests' })
       const made = await subDelegate(
         {
           purpose,
