@@ -6,6 +6,7 @@
  * `/clients/1042/../2077`, `/clients//1042` or a look-alike slash arrives at the same file.
  */
 
+import { domainToASCII, domainToUnicode } from 'node:url'
 import type { Json, JsonObject } from '../base/canonical-json.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import { isObject } from './message.ts'
@@ -128,20 +129,30 @@ function textual(value: Json, fault: (text: string) => string | undefined): stri
   return typeof value === 'string' ? fault(value) : 'a text'
 }
 
-/** Control, format (bidirectional overrides, zero width), separator and unassigned characters. */
-const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]/u
-/** Characters outside ASCII that compatibility normalisation turns into what steers a path or a host. */
-const STEERING = /[./\\:~%@#?]/
+/** Control, format (bidirectional overrides, zero width), separator, unassigned and other unseen characters. */
+const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u
+/** Scripts whose letters pass for Latin ones, or for each other's. */
+const ALIKE = ['Latin', 'Cyrillic', 'Greek', 'Armenian', 'Cherokee', 'Coptic', 'Lisu'].map(
+  (script) => new RegExp(`\\p{Script=${script}}`, 'u'),
+)
 
-/** A character that other software may fold to one of `STEERING`, or text that is not in NFC. */
+/**
+ * Text that is not in NFC, a character that other software may fold to one inside ASCII, or a word in
+ * letters of two scripts that look alike. A word that is wholly in another script cannot be told.
+ */
 function lookAlike(text: string): boolean {
   if (/^[ -~]*$/.test(text)) return false
   if (text.normalize('NFC') !== text) return true
   for (const character of text) {
-    if (character > '\x7f' && STEERING.test(character.normalize('NFKC'))) return true
+    if (character > '\x7f' && /[ -~]/.test(character.normalize('NFKC'))) return true
   }
-  return /[\u2044\u2215\u29f8\u2216\u29f5]/.test(text)
+  if (/[\u2044\u2215\u29f8\u2216\u29f5]/.test(text)) return true
+  const words = text.match(/[\p{L}\p{M}]+/gu) ?? []
+  return words.some((word) => ALIKE.filter((script) => script.test(word)).length > 1)
 }
+
+/** `.` or `..` as a reader sees it who drops what comes after a `;` or expands braces. */
+const DOT_SEGMENT = /(?:^|[^\p{L}\p{N}_.])\.\.(?:$|[^\p{L}\p{N}_.])|^\.;/u
 
 /** A path, absolute or relative, with `/` between its segments and only one way to write it. */
 function pathFault(text: string): string | undefined {
@@ -162,6 +173,7 @@ function pathFault(text: string): string | undefined {
     if (segment === '' || segment === '.' || segment === '..') {
       return 'a path without empty, `.` and `..` segments'
     }
+    if (DOT_SEGMENT.test(segment)) return 'segments that nobody can take for `..`'
     // Windows drops them.
     if (/[. ]$/.test(segment) || segment.startsWith(' ')) {
       return 'segments that neither start nor end in a space nor end in a dot'
@@ -181,8 +193,21 @@ function hostFault(host: string): string | undefined {
     return 'a host name in lower-case ASCII without a trailing dot'
   }
   const url = URL.parse(`http://${host}/`)
+  // RFC 4291 §2.5.5: an IPv4 address in IPv6 clothes is another spelling of it.
+  if (/^\[::(?:ffff:)?[0-9a-f]+:[0-9a-f]+\]$/.test(host)) return 'an IPv4 address as one'
+  // RFC 5891 §4.2: a label in punycode says something that needs it, and says it back.
+  if (/(?:^|\.)xn--/.test(host) && !isInternational(host)) return 'punycode that stands for a name'
   // `127.1`, `0x7f.1` and `2130706433` are other spellings of one address.
   return url?.host === host ? undefined : 'a host in its usual spelling'
+}
+
+function isInternational(host: string): boolean {
+  const unicode = domainToUnicode(host)
+  const labels = unicode.split('.')
+  return (
+    domainToASCII(unicode) === host &&
+    host.split('.').every((label, i) => !label.startsWith('xn--') || /[^ -~]/.test(labels[i] ?? ''))
+  )
 }
 
 /** A URI that is its own normal form (RFC 3986 §6.2.2) and names no user. */
@@ -202,7 +227,8 @@ function uriFault(text: string): string | undefined {
     const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16))
     if (/[A-Za-z0-9\-._~\0]/.test(character)) return 'nothing encoded that need not be'
   }
-  if (/%(?:2F|5C)/.test(url.pathname)) return 'no encoded `/` or `\\` in a path'
+  const encodedFault = encodingFault(url)
+  if (encodedFault !== undefined) return encodedFault
   const web = ['http:', 'https:', 'ws:', 'wss:', 'ftp:'].includes(url.protocol)
   if (web) {
     const fault = hostFault(url.hostname)
@@ -210,7 +236,11 @@ function uriFault(text: string): string | undefined {
   }
   const path = url.pathname.replace(/\/$/, '').replace(/^\//, '')
   const hierarchical = web || text.startsWith(`${url.protocol}//`)
-  if (hierarchical && path !== '' && path.split('/').some((s) => s === '' || /^\.\.?$/.test(s))) {
+  if (
+    hierarchical &&
+    path !== '' &&
+    path.split('/').some((s) => s === '' || /^\.\.?(?:;|%3B|$)/.test(s))
+  ) {
     return 'a URI without empty, `.` and `..` segments'
   }
   if (url.protocol === 'file:') {
@@ -223,6 +253,23 @@ function uriFault(text: string): string | undefined {
     return url.host === '' ? pathFault(decoded) : 'a file URI without a host'
   }
   return undefined
+}
+
+/** Percent-encoding that is read in two ways: decoded once or twice, as UTF-8 or not, seen or unseen. */
+function encodingFault({ protocol, pathname, search }: URL): string | undefined {
+  if (/%(?:2F|5C)/.test(pathname)) return 'no encoded `/` or `\\` in a path'
+  if (/%25[0-9a-fA-F]{2}/.test(pathname)) return 'nothing encoded twice in a path'
+  // Where there is no query to carry text in lines, a line break begins something else.
+  const oneLine = /^https?:$/.test(protocol) ? pathname : `${pathname}${search}`
+  if (/%(?:[01][0-9A-F]|7F)/.test(oneLine)) return 'no encoded control characters'
+  if (!pathname.includes('%')) return undefined
+  let decoded: string
+  try {
+    decoded = decodeURIComponent(pathname)
+  } catch {
+    return 'a path in UTF-8'
+  }
+  return INVISIBLE.test(decoded) || lookAlike(decoded) ? 'a path without look-alikes' : undefined
 }
 
 /** One mailbox, bare and in lower case (RFC 5321 §4.1.2 dot-string), nothing that routes further. */
@@ -244,7 +291,12 @@ function accountFault(text: string): string | undefined {
 }
 
 function idFault(text: string): string | undefined {
-  return /^[!-~]{1,256}$/.test(text) ? undefined : 'an id of 1 to 256 visible ASCII characters'
+  if (!/^[!-~]{1,256}$/.test(text)) return 'an id of 1 to 256 visible ASCII characters'
+  // Servers put ids into paths, and some decode them first.
+  const steers = /%[0-9a-fA-F]{2}/.test(text) || text.includes('\\')
+  return steers || text.split('/').some((part) => DOT_SEGMENT.test(part) || part === '.')
+    ? 'an id that does not steer a path'
+    : undefined
 }
 
 /** What a person, a place or a channel is called: one line of visible text without look-alikes. */
