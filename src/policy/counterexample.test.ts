@@ -130,6 +130,13 @@ test('a property in a version is tried at every publish', async () => {
   )
 })
 
+test('more properties than anybody can try are refused', async () => {
+  const many = Object.fromEntries(
+    Array.from({ length: 51 }, (_, i) => [`p${i}.property.json`, NO_MONEY]),
+  )
+  assert.deepEqual(brokenProperties(many, await sets()), ['expected at most 50 properties, got 51'])
+})
+
 test('a property that is gone, or says something else, is told', () => {
   const kept = { 'a.property.json': NO_MONEY }
   const lost = ['the property `readers never pay without a yes` would no longer be checked']

@@ -79,6 +79,8 @@ export interface Search {
 
 /** At most this many calls are tried: the bound that the answer admits to. */
 const MOST_TRIED = 6_000
+/** At most this many properties of one version. */
+const MOST_PROPERTIES = 50
 /** At most this many places to look at first. */
 const MOST_FOCI = 48
 
@@ -113,17 +115,20 @@ export function findCounterexample(
 
 /** Names every property that does not hold, with a call that breaks it, and every file that is none. */
 export function brokenProperties(tests: TestTexts, policies: PolicySets): string[] {
-  return Object.entries(tests)
-    .filter(([file]) => isPropertyFile(file))
-    .flatMap(([file, text]) => {
-      const property = parseProperty(text)
-      if (typeof property === 'string') return [`${file}: ${property}`]
-      // The same for everybody who checks this version.
-      const random = new SeededRandom(policies.version)
-      const { counterexample } = findCounterexample(property, policies, { random })
-      if (counterexample === undefined) return []
-      return [`${file}: \`${property.name}\` does not hold: ${counterexample.sentence}`]
-    })
+  const files = Object.entries(tests).filter(([file]) => isPropertyFile(file))
+  // Each takes thousands of decisions, here and again at activation.
+  if (files.length > MOST_PROPERTIES) {
+    return [`expected at most ${MOST_PROPERTIES} properties, got ${files.length}`]
+  }
+  return files.flatMap(([file, text]) => {
+    const property = parseProperty(text)
+    if (typeof property === 'string') return [`${file}: ${property}`]
+    // The same for everybody who checks this version.
+    const random = new SeededRandom(policies.version)
+    const { counterexample } = findCounterexample(property, policies, { random })
+    if (counterexample === undefined) return []
+    return [`${file}: \`${property.name}\` does not hold: ${counterexample.sentence}`]
+  })
 }
 
 /** The properties of `before` that `after` does not state any more, in plain words. */
