@@ -224,7 +224,9 @@ export async function compose(ground: Ground): Promise<Composed> {
       await underWay.close(DEPARTURE_MILLISECONDS)
       ending.abort()
       await house.ended()
-      await memory.refusalRecords.flush()
+      await memory.refusalRecords
+        .flush()
+        .catch((fault: unknown) => diagnostics.error('token.refusals_not_recorded', fault))
       await upstreams.close()
       await door.close()
       await sockets.close()
