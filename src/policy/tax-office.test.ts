@@ -274,6 +274,28 @@ const OPERATIONS: readonly (readonly [
   [ada, 'approval.decide', approval, 'deny'],
   [paul, 'agent.suspend', { type: 'agent', id: 'agt_1', own: true }, 'permit'],
   [alice, 'agent.suspend', { type: 'agent', id: 'agt_1', own: false }, 'deny'],
+  [alice, 'conversation.create', { type: 'installation' }, 'permit'],
+  ...(
+    [
+      // show, say, ask, invite, remove, verify
+      [alice, 'owner', 'yes yes yes yes yes yes'],
+      [paul, 'lead', 'yes yes yes yes yes yes'],
+      [paul, 'member', 'yes yes yes no yes yes'],
+      [paul, 'guest', 'yes yes no no yes yes'],
+      [paul, undefined, 'no no no no no no'],
+      // Administering opens no conversation; auditors compare it with the log.
+      [ada, undefined, 'no no no no no yes'],
+    ] as const
+  ).flatMap(([who, role, wants]) =>
+    ['show', 'say', 'ask', 'invite', 'remove', 'verify'].map(
+      (verb, place): (typeof OPERATIONS)[number] => [
+        who,
+        `conversation.${verb}`,
+        { type: 'conversation', id: 'cnv_1', ...(role !== undefined && { role }) },
+        wants.split(' ')[place] === 'yes' ? 'permit' : 'deny',
+      ],
+    ),
+  ),
 ]
 
 for (const [who, operation, target, want] of OPERATIONS) {

@@ -24,8 +24,10 @@ import { openConversation } from '../../channel/conversation/open.ts'
 import { type Said, say } from '../../channel/conversation/say.ts'
 import { participantOf, type Speaker } from '../../channel/conversation/speaking.ts'
 import {
+  loadEvents,
   loadTranscript,
   membersAt,
+  membershipAt,
   messagesBefore,
   type Transcript,
 } from '../../channel/conversation/transcript.ts'
@@ -185,11 +187,13 @@ async function conversationTarget(
   session: Session,
   env: Installation,
 ): Promise<Result<OperationTarget>> {
-  return await reading(id, env, async (_tx, transcript) => {
-    const membership = membersAt(transcript).get(session.person)
+  return await env.store.snapshot(async (tx): Promise<Result<OperationTarget>> => {
+    const found = await conversationIn(tx, id)
+    if (found === undefined) return refuse({ reason: 'unknown_conversation' })
+    const membership = membershipAt(session.person, await loadEvents(tx, found))
     return ok({
       type: 'conversation',
-      id: transcript.conversation.id,
+      id: found.id,
       ...(membership !== undefined && { role: membership.role }),
     } as const)
   })

@@ -11,11 +11,11 @@ import { newId } from '../../base/id.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
 import type { Author, EventOf, MessageId, Participant, TurnId } from './conversation.ts'
 import { speakersOf } from './directing.ts'
-import { type ModelSegment, segmentsFor } from './envelopes.ts'
+import { mayKnow, segmentsFor } from './envelopes.ts'
 import { findConversation, record } from './event-store.ts'
 import { type Folded, foldDirectives, settingsFor } from './fold-directives.ts'
-import type { ConversationEnv } from './speaking.ts'
-import { loadTranscript, membersAt, type Transcript } from './transcript.ts'
+import { type ConversationEnv, readBefore } from './speaking.ts'
+import { loadEvents, membersAt, type Transcript, turnOf, withContents } from './transcript.ts'
 
 /** What was answered. */
 export interface AnswerRequest {
@@ -44,14 +44,15 @@ export async function recordAnswer(
   { by, author }: { readonly by: Actor; readonly author: Author },
   env: ConversationEnv,
 ): Promise<Result<RecordedAnswer>> {
+  const known = await readBefore(id, env)
+  if (!known.ok) return known
   return await env.store.transaction(async (tx): Promise<Result<RecordedAnswer>> => {
     await lockHead(tx)
     const conversation = await findConversation(tx, id)
     if (conversation === undefined) return refuse({ reason: 'unknown_conversation' })
-    const transcript = await loadTranscript(tx, conversation, env.vault)
-    const turn = transcript.events.find(
-      (event): event is EventOf<'turn'> => event.kind === 'turn' && event.turn === turnId,
-    )
+    const read = await loadEvents(tx, conversation)
+    const transcript = await withContents(tx, read, env.vault, known.value)
+    const turn = turnOf(turnId, transcript)
     if (turn === undefined) return refuse({ reason: 'unknown_turn' })
     if (transcript.events.some((event) => event.kind === 'answered' && event.turn === turnId))
       return refuse({ reason: 'turn_answered' })
@@ -103,13 +104,8 @@ function audienceOf(
   { issuer }: { readonly issuer: string },
 ): readonly Participant[] {
   const showing = { at: turn.seq, through: turn.through, issuer } as const
-  const drawnOn = segmentsFor(turn.author as Participant, transcript, showing).map(placeOf)
-  return [...membersAt(transcript).keys()].filter((member) => {
-    const theirs = new Set(segmentsFor(member, transcript, showing).map(placeOf))
-    return drawnOn.every((place) => theirs.has(place))
-  })
-}
-
-function placeOf({ envelope: { message, of, part } }: ModelSegment): string {
-  return `${message} ${of} ${part}`
+  const drawnOn = segmentsFor(turn.author as Participant, transcript, showing)
+  return [...membersAt(transcript).keys()].filter((member) =>
+    mayKnow(member, drawnOn, transcript, turn.seq),
+  )
 }

@@ -25,8 +25,8 @@ import { envelopesDigest, type ModelSegment, type Principal, segmentsFor } from 
 import { record } from './event-store.ts'
 import { type Folded, foldDirectives, settingsFor } from './fold-directives.ts'
 import { checkMessage, type SaidFacts, saidFacts } from './say.ts'
-import { attend, type Attending, type ConversationEnv } from './speaking.ts'
-import type { Transcript } from './transcript.ts'
+import { attend, type Attending, type ConversationEnv, readBefore } from './speaking.ts'
+import { type Transcript, withContents } from './transcript.ts'
 
 /** What somebody asks. */
 export interface AskRequest {
@@ -79,8 +79,10 @@ export async function ask(
   // One for the conversation: it gives words back that it was given.
   const tokenizer = env.model?.tokenizer()
   const speaker = { type: 'person', session } as const
+  const known = await readBefore(request.conversation, env)
+  if (!known.ok) return known
   const begun = await attend(request.conversation, speaker, env, async (tx, attending) => {
-    const { transcript } = attending
+    const transcript = await withContents(tx, attending.transcript, env.vault, known.value)
     const tree = await loadTree(tx, transcript.conversation.delegation)
     if (tree === undefined) throw new Error('expected the delegation of a conversation to exist')
     const stands = standing(tree, Math.floor((await databaseMilliseconds(tx)) / 1_000))

@@ -24,6 +24,7 @@ function segment(who: string, text: string, more: Partial<Envelope> = {}): Model
   const authority = more.authority ?? 2
   return {
     text,
+    span: { kind: 'utterance' },
     envelope: {
       principal: principal(who),
       sender: { principal: principal(who), authority: 2 },

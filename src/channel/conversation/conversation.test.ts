@@ -247,3 +247,32 @@ async function asking(
 ): Promise<Awaited<ReturnType<typeof ask>>> {
   return await ask({ conversation: env.conversation.id, question }, session, env)
 }
+
+test('a conversation has room for so much, and refuses what does not fit', async (t) => {
+  const env = await openTestConversation(t)
+  const large: Part[] = Array.from({ length: 6 }, () => ({
+    kind: 'data',
+    text: 'x'.repeat(15_900),
+  }))
+  assert.equal(refusal(await saying(env, env.alice, [...large, ...large])), 'message_too_large')
+  let said = 0
+  while (said < 100 && refusal(await saying(env, env.alice, large)) === 'ok') said++
+  // 4 MiB of 95,400 characters and their frames.
+  assert.equal(said, 44)
+  assert.equal(refusal(await saying(env, env.alice, 'one word')), 'conversation_full')
+  assert.equal(refusal(await asking(env, env.alice, 'one word?')), 'conversation_full')
+  assert.deepEqual((await verified(env)).faults, [])
+})
+
+test('quotations of quotations do not multiply without end', async (t) => {
+  const env = await openTestConversation(t)
+  let quoted = must(await saying(env, env.alice, 'x')).message
+  const levels: string[] = []
+  for (let level = 0; level < 4; level++) {
+    const parts: Part[] = Array.from({ length: 5 }, () => ({ kind: 'quoted', message: quoted }))
+    const said = await saying(env, env.alice, parts)
+    levels.push(refusal(said))
+    if (said.ok) quoted = said.value.message
+  }
+  assert.deepEqual(levels, ['ok', 'ok', 'too_many_spans', 'too_many_spans'])
+})

@@ -23,10 +23,12 @@ import {
 import {
   authorityOf,
   maySee,
-  membersAt,
+  membershipAt,
   type Message,
+  messageOf,
   messagesBefore,
   type Transcript,
+  turnOf,
 } from './transcript.ts'
 
 /** A principal as tokens name it. */
@@ -63,12 +65,14 @@ export interface ModelSegment {
   readonly envelope: Envelope
   /** What was said; empty if it was erased. */
   readonly text: string
+  /** What the record says of it without its words. */
+  readonly span: Span
   /** What a directive says that was sent as one. */
   readonly directive?: Extract<Part, { kind: 'directive' }>
 }
 
 /** A quotation of quotations ends here: more leaves than this are not shown. */
-export const MOST_LEAVES = 200
+export const MOST_LEAVES = 50
 
 /** As of which event, and for what kind of model: one with the channel is not shown its own answers again. */
 export interface Showing {
@@ -92,6 +96,22 @@ export function segmentsFor(
     return leavesOf(message.message, byId)
       .filter((leaf) => whole || isForEverybody(leaf, viewer, transcript, at))
       .map((leaf) => segmentOf(leaf, message, { transcript, at, issuer }))
+  })
+}
+
+/** Whether somebody may know of all that `segments` were made from. */
+export function mayKnow(
+  viewer: Participant,
+  segments: readonly ModelSegment[],
+  transcript: Transcript,
+  at = Infinity,
+): boolean {
+  return segments.every(({ envelope, span }) => {
+    const message = messageOf(envelope.message, transcript)
+    const of = messageOf(envelope.of, transcript)
+    if (message === undefined || of === undefined) return false
+    const leaf = { of, part: envelope.part, span, isQuoted: envelope.message !== envelope.of }
+    return maySee(viewer, message, transcript, at) || isForEverybody(leaf, viewer, transcript, at)
   })
 }
 
@@ -148,7 +168,7 @@ function isForEverybody(
     !isQuoted &&
     span.kind === 'directive' &&
     span.scope === 'all' &&
-    membersAt(transcript, at).has(viewer) &&
+    membershipAt(viewer, transcript, at) !== undefined &&
     authorityOf(of, transcript, at) >= DIRECTS_ALL
   )
 }
@@ -185,6 +205,7 @@ function segmentOf(
   const held = transcript.contents.get(of.message)?.parts[part]
   return {
     envelope,
+    span,
     text: textOf(held),
     ...(held?.kind === 'directive' && !isQuoted && { directive: held }),
   }
@@ -215,11 +236,10 @@ function levelOf(message: Message, transcript: Transcript, at: number): number {
 /** The message that an answer answers. */
 function questionOf(
   answer: Extract<Message, { kind: 'answered' }>,
-  { events }: Transcript,
+  transcript: Transcript,
 ): Message | undefined {
-  const turn = events.find((event) => event.kind === 'turn' && event.turn === answer.turn)
-  if (turn?.kind !== 'turn') return undefined
-  return messagesById({ events }).get(turn.question)
+  const turn = turnOf(answer.turn, transcript)
+  return turn === undefined ? undefined : messageOf(turn.question, transcript)
 }
 
 function textOf(held: Part | undefined): string {

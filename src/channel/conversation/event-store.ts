@@ -82,7 +82,7 @@ function conversationFrom(row: Tables['conversation']): Conversation {
 }
 
 /** Beyond this a conversation is full: what was said in it is read as a whole. */
-export const MOST_EVENTS = 5_000
+export const MOST_EVENTS = 2_000
 
 /** All events of a conversation, in order. */
 export async function eventsOf(tx: Tx, id: ConversationId): Promise<ConversationEvent[]> {

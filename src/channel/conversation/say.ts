@@ -11,7 +11,7 @@ import { ok, refuse, type Result } from '../../base/result.ts'
 import type { Tx } from '../../store/store.ts'
 import type { EventOf, MessageId, Part, Participant, Span } from './conversation.ts'
 import { leavesOf, messagesById, MOST_LEAVES } from './envelopes.ts'
-import { record } from './event-store.ts'
+import { findConversation, record } from './event-store.ts'
 import { type Folded, foldDirectives } from './fold-directives.ts'
 import { attend, type Attending, type ConversationEnv, type Speaker } from './speaking.ts'
 import { loadTranscript, maySee, membersAt, type Transcript } from './transcript.ts'
@@ -42,7 +42,7 @@ export async function say(
   speaker: Speaker,
   env: ConversationEnv,
 ): Promise<Result<Said>> {
-  return await attend(request.conversation, speaker, env, async (tx, attending) => {
+  const recorded = await attend(request.conversation, speaker, env, async (tx, attending) => {
     const checked = checkMessage(request, attending)
     if (!checked.ok) return checked
     const { transcript, by, next } = attending
@@ -50,14 +50,26 @@ export async function say(
     const recording = { conversation: transcript.conversation, by, author: attending.speaker }
     const [event] = await record(tx, recording, { next, facts: [facts] }, env)
     if (event === undefined) throw new Error('expected one event, got none')
-    const now = await loadTranscript(tx, transcript.conversation, env.vault)
-    const { message } = facts
-    return ok({
-      message,
-      seq: event.seq,
-      entry: event.entry,
-      directives: foldDirectives(now).filter((one) => one.message === message),
-    })
+    return ok({ message: facts.message, seq: event.seq, entry: event.entry })
+  })
+  if (!recorded.ok) return recorded
+  const { message } = recorded.value
+  const directs = request.parts.some(({ kind }) => kind === 'directive')
+  const directives = directs ? await becomeOf(message, request.conversation, env) : []
+  return ok({ ...recorded.value, directives })
+}
+
+/** What became of the directives in a message. */
+async function becomeOf(
+  message: MessageId,
+  id: string,
+  env: ConversationEnv,
+): Promise<readonly Folded[]> {
+  return await env.store.snapshot(async (tx) => {
+    const found = await findConversation(tx, id)
+    if (found === undefined) throw new Error(`expected the conversation \`${id}\` to exist`)
+    const folded = foldDirectives(await loadTranscript(tx, found, env.vault))
+    return folded.filter((one) => one.message === message)
   })
 }
 

@@ -20,7 +20,15 @@ import { personActor, type Session } from '../../people/session.ts'
 import type { Store, Tx } from '../../store/store.ts'
 import type { Participant } from './conversation.ts'
 import { findConversation, MOST_EVENTS } from './event-store.ts'
-import { loadTranscript, type Membership, membersAt, type Transcript } from './transcript.ts'
+import {
+  type Contents,
+  loadEvents,
+  loadTranscript,
+  type Membership,
+  membershipAt,
+  messagesBefore,
+  type Transcript,
+} from './transcript.ts'
 
 /** Who speaks: a person in a session of their own, or an agent by the token that names its person. */
 export type Speaker =
@@ -43,7 +51,7 @@ export interface ConversationEnv {
   readonly issuer: string
 }
 
-/** A conversation as one who takes part finds it. */
+/** A conversation as one who takes part finds it; what was said is read by who needs it (`withContents`). */
 export interface Attending {
   readonly transcript: Transcript
   readonly speaker: Participant
@@ -62,25 +70,43 @@ export async function attend<T>(
 ): Promise<Result<T>> {
   return await env.store.transaction(async (tx): Promise<Result<T>> => {
     await lockHead(tx)
-    const attending = await attendingIn(tx, id, speaker, env)
+    const attending = await attendingIn(tx, id, speaker)
     if (!attending.ok) return attending
-    if (attending.value.next >= MOST_EVENTS) return refuse({ reason: 'conversation_full' })
+    if (isFull(attending.value)) return refuse({ reason: 'conversation_full' })
     return await work(tx, attending.value)
   })
 }
 
-/** The conversation as the speaker finds it in `tx`. Who does not take part learns nothing of it. */
-export async function attendingIn(
-  tx: Tx,
+/** The most that is said in one conversation, in bytes: what somebody asks is answered from all of it. */
+const MOST_BYTES = 4 * 1024 * 1024
+
+function isFull({ next, transcript }: Attending): boolean {
+  const bytes = messagesBefore(transcript).reduce((sum, { content }) => sum + content.bytes, 0)
+  return next >= MOST_EVENTS || bytes >= MOST_BYTES
+}
+
+/**
+ * What was said until now, read before a transaction that needs it: everybody who writes to the log waits
+ * while one holds its head.
+ */
+export async function readBefore(
   id: string,
-  speaker: Speaker,
-  env: Pick<ConversationEnv, 'vault'>,
-): Promise<Result<Attending>> {
+  env: Pick<ConversationEnv, 'store' | 'vault'>,
+): Promise<Result<Contents>> {
+  return await env.store.snapshot(async (tx): Promise<Result<Contents>> => {
+    const conversation = await findConversation(tx, id)
+    if (conversation === undefined) return refuse({ reason: 'unknown_conversation' })
+    return ok((await loadTranscript(tx, conversation, env.vault)).contents)
+  })
+}
+
+/** The conversation as the speaker finds it in `tx`. Who does not take part learns nothing of it. */
+async function attendingIn(tx: Tx, id: string, speaker: Speaker): Promise<Result<Attending>> {
   const conversation = await findConversation(tx, id)
   if (conversation === undefined) return refuse({ reason: 'unknown_conversation' })
-  const transcript = await loadTranscript(tx, conversation, env.vault)
+  const transcript = await loadEvents(tx, conversation)
   const participant = participantOf(speaker)
-  const membership = membersAt(transcript).get(participant)
+  const membership = membershipAt(participant, transcript)
   if (membership === undefined) return refuse({ reason: 'unknown_conversation' })
   if (!(await isActive(tx, participant))) return refuse({ reason: 'person_inactive' })
   return ok({

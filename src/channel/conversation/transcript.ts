@@ -18,6 +18,7 @@ import {
   type MessageId,
   type Participant,
   type Role,
+  type TurnId,
 } from './conversation.ts'
 import { eventsOf } from './event-store.ts'
 
@@ -29,19 +30,36 @@ export interface Transcript {
   readonly contents: ReadonlyMap<MessageId, Content>
 }
 
-/** Reads a conversation as `tx` sees it. */
+/** What was said, by message. */
+export type Contents = Transcript['contents']
+
+/** Reads a conversation as `tx` sees it, with what was said. */
 export async function loadTranscript(
   tx: Tx,
   conversation: Conversation,
   vault: Vault,
 ): Promise<Transcript> {
-  const events = await eventsOf(tx, conversation.id)
-  const held = events.filter((event) => event.kind === 'said' || event.kind === 'answered')
+  return await withContents(tx, await loadEvents(tx, conversation), vault)
+}
+
+/** Reads a conversation without what was said: who, when and for whom. */
+export async function loadEvents(tx: Tx, conversation: Conversation): Promise<Transcript> {
+  return { conversation, events: await eventsOf(tx, conversation.id), contents: new Map() }
+}
+
+/** The same with what was said; what is in `known` was read before. */
+export async function withContents(
+  tx: Tx,
+  { conversation, events }: Transcript,
+  vault: Vault,
+  known: Contents = new Map(),
+): Promise<Transcript> {
+  const held = messagesBefore({ events }).filter(({ message }) => !known.has(message))
   const opened = await vault.openMany(
     tx,
     held.map(({ content }) => content),
   )
-  const contents = new Map<MessageId, Content>()
+  const contents = new Map(known)
   for (const { message, content } of held) {
     const value = opened.get(content.sealed)
     if (value !== undefined) contents.set(message, contentSchema.parse(value))
@@ -57,24 +75,84 @@ export interface Membership {
 
 /** Who takes part just before the event `at`; now when left out. */
 export function membersAt(
-  { conversation, events }: Pick<Transcript, 'conversation' | 'events'>,
+  transcript: Pick<Transcript, 'conversation' | 'events'>,
   at = Infinity,
 ): ReadonlyMap<Participant, Membership> {
-  const members = new Map<Participant, Membership>([
-    [conversation.owner, { role: 'owner', since: 0 }],
-  ])
-  for (const event of events) {
-    if (event.seq >= at) break
-    if (event.kind === 'member_added') {
-      const since = members.get(event.member)?.since ?? event.seq
-      members.set(event.member, { role: event.role, since })
-    }
-    if (event.kind === 'member_removed') members.delete(event.member)
+  const members = new Map<Participant, Membership>()
+  for (const participant of indexOf(transcript).changes.keys()) {
+    const membership = membershipAt(participant, transcript, at)
+    if (membership !== undefined) members.set(participant, membership)
   }
   return members
 }
 
-/** Whether words of one who takes part, or took part, are a message. */
+/** What somebody is just before the event `at`; undefined for who does not take part. */
+export function membershipAt(
+  participant: Author,
+  transcript: Pick<Transcript, 'conversation' | 'events'>,
+  at = Infinity,
+): Membership | undefined {
+  const changes = indexOf(transcript).changes.get(participant as Participant)
+  return changes?.findLast(({ seq }) => seq < at)?.membership
+}
+
+/** What is looked up of a list of events, made once for each that was read. */
+interface Index {
+  /** What became of each who ever took part, in order. */
+  readonly changes: ReadonlyMap<Participant, readonly Change[]>
+  readonly messages: ReadonlyMap<MessageId, Message>
+  readonly turns: ReadonlyMap<TurnId, EventOf<'turn'>>
+}
+
+interface Change {
+  readonly seq: number
+  readonly membership?: Membership
+}
+
+const INDEXES = new WeakMap<readonly ConversationEvent[], Index>()
+
+function indexOf({ conversation, events }: Pick<Transcript, 'conversation' | 'events'>): Index {
+  const known = INDEXES.get(events)
+  if (known !== undefined) return known
+  const owner: Change = { seq: -1, membership: { role: 'owner', since: 0 } }
+  const changes = new Map<Participant, Change[]>([[conversation.owner, [owner]]])
+  const messages = new Map<MessageId, Message>()
+  const turns = new Map<TurnId, EventOf<'turn'>>()
+  for (const event of events) {
+    if (event.kind === 'member_added') {
+      const before = changes.get(event.member) ?? []
+      const since = before.at(-1)?.membership?.since ?? event.seq
+      changes.set(event.member, [
+        ...before,
+        { seq: event.seq, membership: { role: event.role, since } },
+      ])
+    } else if (event.kind === 'member_removed') {
+      changes.set(event.member, [...(changes.get(event.member) ?? []), { seq: event.seq }])
+    } else if (event.kind === 'turn') turns.set(event.turn, event)
+    else if (event.kind === 'said' || event.kind === 'answered') messages.set(event.message, event)
+  }
+  const made = { changes, messages, turns }
+  INDEXES.set(events, made)
+  return made
+}
+
+/** A message by its identifier, whenever it was said. */
+export function messageOf(
+  id: MessageId,
+  transcript: Pick<Transcript, 'conversation' | 'events'>,
+): Message | undefined {
+  return indexOf(transcript).messages.get(id)
+}
+
+/** A turn by its identifier. */
+export function turnOf(
+  id: TurnId,
+  transcript: Pick<Transcript, 'conversation' | 'events'>,
+): EventOf<'turn'> | undefined {
+  return indexOf(transcript).turns.get(id)
+}
+
+/** A message: what somebody said, or the agent answered. */
 export type Message = EventOf<'said'> | EventOf<'answered'>
 
 /** The messages before the event `at`, in order. */
@@ -98,7 +176,7 @@ export function maySee(
   transcript: Pick<Transcript, 'conversation' | 'events'>,
   at = Infinity,
 ): boolean {
-  const membership = membersAt(transcript, at).get(viewer)
+  const membership = membershipAt(viewer, transcript, at)
   if (membership === undefined || message.seq < membership.since) return false
   return (
     message.audience === undefined || message.author === viewer || message.audience.includes(viewer)
@@ -116,16 +194,18 @@ export function authorityOf(
   transcript: Pick<Transcript, 'conversation' | 'events'>,
   at = Infinity,
 ): number {
-  const then = membersAt(transcript, message.seq)
-  const now = membersAt(transcript, at)
   const speakers: readonly Author[] =
     message.kind === 'said' && message.onBehalfOf !== undefined
       ? [message.author, message.onBehalfOf]
       : [message.author]
-  return Math.min(...speakers.flatMap((speaker) => [rankOf(speaker, then), rankOf(speaker, now)]))
+  return Math.min(
+    ...speakers.flatMap((speaker) => [
+      rankOf(membershipAt(speaker, transcript, message.seq)),
+      rankOf(membershipAt(speaker, transcript, at)),
+    ]),
+  )
 }
 
-function rankOf(speaker: Author, members: ReadonlyMap<Participant, Membership>): number {
-  const membership = members.get(speaker as Participant)
+function rankOf(membership: Membership | undefined): number {
   return membership === undefined ? AUTHORITY.data : AUTHORITY[membership.role]
 }
