@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test'
 import { SignJWT } from 'jose'
 import { assignOwner } from '../accountability/assign-owner.ts'
 import { migrations as accountabilityMigrations } from '../accountability/migrations.ts'
+import type { Entry } from '../audit/entry.ts'
 import { LogWriter } from '../audit/log-writer.ts'
 import { testActor } from '../audit/testing.ts'
 import { base64url, sha256 } from '../base/bytes.ts'
@@ -22,7 +23,7 @@ import { thumbprint } from '../keys/signing-key.ts'
 import { testKeyring } from '../keys/testing.ts'
 import { migrations as peopleMigrations } from '../people/migrations.ts'
 import type { Session } from '../people/session.ts'
-import { addTestPerson, signInTestPerson } from '../people/testing.ts'
+import { addTestPerson, entriesFrom, signInTestPerson } from '../people/testing.ts'
 import { migrations as registryMigrations } from '../registry/migrations.ts'
 import { registerServer } from '../registry/register.ts'
 import { JWT_SPIFFE } from './authenticate-client.ts'
@@ -186,4 +187,9 @@ export function testHolder(env: { readonly clock: Clock; readonly random: Random
         .sign(privateKey)
     },
   }
+}
+
+/** Everything that is in the log. */
+export async function entriesOf({ env }: TestTokens): Promise<Entry[]> {
+  return await entriesFrom(0, env.store)
 }
