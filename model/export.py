@@ -101,9 +101,7 @@ def main(arguments: argparse.Namespace) -> None:
             print(json.dumps({"warning": "this training is not over", "steps": about["steps"]}))
         models.append(entry(about, path) | {"parity": {"cases": len(cases), "greatestDifference": difference}})
         models[-1]["figures"] = [
-            {key: one[key] for key in one if key not in ("variant", "seed")}
-            for one in figures
-            if (one["variant"], one["seed"]) == (about["variant"], about["seed"])
+            {key: row[key] for key in row if key != "model"} for row in figures if row["model"] == about["variant"]
         ]
         print(json.dumps({"written": path.name, "difference": difference, "bytes": path.stat().st_size}))
     words = json.loads((arguments.data / "vocabulary.json").read_text())
@@ -128,7 +126,7 @@ def entry(about: dict, path: Path) -> dict:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--figures", type=Path, help="what evaluate.py printed, one JSON object a line")
+    parser.add_argument("--figures", type=Path, help="what `npm run bench:channel -- --json` printed of these files")
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("runs", nargs="+", type=Path)
