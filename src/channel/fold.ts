@@ -43,7 +43,7 @@ export interface Decoding {
 }
 
 /** Runs shorter than this are words: they hold no address, account or link. */
-export const MIN_RUN = 16
+const MIN_RUN = 16
 const RUN = /[A-Za-z0-9+/_-]{16,}={0,2}/g
 /** Decoding within decoding stops here. */
 const MAX_DEPTH = 3
@@ -111,6 +111,37 @@ function runs(text: string): Decoding[] {
     found.push(...decodedRun(run))
   }
   return found
+}
+
+/** Of each byte: 1 if encoded runs hold it, 3 if no plain word does. */
+const OF_RUN = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const sign = String.fromCharCode(byte)
+  return (/[A-Za-z0-9+/=_-]/.test(sign) ? 1 : 0) | (/[A-Z0-9+/=]/.test(sign) ? 2 : 0)
+})
+
+/**
+ * The runs in which something may be encoded, from and to: long enough, and no plain words. HOT: one byte in
+ * `MIN_RUN` tells that no run goes over it; only where it may is looked back, to the byte that ends it.
+ */
+export function runsIn(source: Uint8Array): [number, number][] {
+  const runs: [number, number][] = []
+  let from = 0
+  while (from + MIN_RUN <= source.length) {
+    let at = from + MIN_RUN - 1
+    while (at >= from && OF_RUN[source[at] as number] !== 0) at--
+    if (at >= from) {
+      from = at + 1
+      continue
+    }
+    let to = from + MIN_RUN
+    while (to < source.length && OF_RUN[source[to] as number] !== 0) to++
+    let isOdd = false
+    for (at = from; at < to && !isOdd; at++)
+      isOdd = ((OF_RUN[source[at] as number] as number) & 2) !== 0
+    if (isOdd) runs.push([from, to])
+    from = to + 1
+  }
+  return runs
 }
 
 /** What a run of letters and digits says as hex or base64, if that is a text. */

@@ -12,9 +12,9 @@ import {
   decodings,
   FOLD,
   foldable,
-  MIN_RUN,
   numberSkeletons,
   readNumber,
+  runsIn,
   skeletonOf,
 } from './fold.ts'
 
@@ -119,11 +119,10 @@ export class TextIndex<T> {
     const page = this.#pageFor(source.length)
     const start = page.length
     const marks = new Uint32Array((source.length >> MARK) + 2)
-    const runs: [number, number][] = []
-    page.length = foldInto(page, source, marks, runs)
+    page.length = foldInto(page, source, marks)
     note(page, start)
     page.texts.push({ of, source, encoded, start, end: page.length, marks })
-    return encoded ? [] : runs
+    return encoded ? [] : runsIn(source)
   }
 
   #pageFor(bytes: number): Page<T> {
@@ -144,32 +143,21 @@ export class TextIndex<T> {
   }
 }
 
-/** Of each byte: what it folds to; 256 if encoded runs hold it; 512 if no plain word does. */
-const TRAITS = Uint16Array.from({ length: 256 }, (_, byte) => {
-  const sign = String.fromCharCode(byte)
-  const ofRun = /[A-Za-z0-9+/=_-]/.test(sign) ? 256 : 0
-  return (FOLD[byte] ?? 0) | ofRun | (/[A-Z0-9+/=]/.test(sign) ? 512 : 0)
-})
-
 /**
- * Appends what `source` folds to, with marks, beginnings of words and runs; answers with the new length.
- * HOT: without branches that depend on the text, but for the rare end of a run.
+ * Appends what `source` folds to, with marks and beginnings of words; answers with the new length.
+ * HOT: without branches that depend on the text.
  */
 function foldInto<T>(
   { folded, words, length }: Page<T>,
   source: Buffer,
   marks: Uint32Array,
-  runs: [number, number][],
 ): number {
   const shift = shiftOf(folded.length)
   const mask = words.length - 1
   let at = length
   let word = 0
-  let run = 0
-  let odd = 0
   for (let i = 0; i < source.length; i++) {
-    const traits = TRAITS[source[i] as number] as number
-    const fold = traits & 255
+    const fold = FOLD[source[i] as number] as number
     // 1 where something is kept, without a branch.
     const keep = -fold >>> 31
     // The last write to a mark is by the byte that stands there.
@@ -179,12 +167,7 @@ function foldInto<T>(
     const slot = Math.imul(word, GOLDEN) & mask
     words[slot] = (words[slot] as number) | (1 << (at >> shift))
     at += keep
-    const ofRun = (traits >> 8) & 1
-    if (run >= MIN_RUN && ofRun === 0 && odd !== 0) runs.push([i - run, i])
-    run = (run + 1) & -ofRun
-    odd = (odd | (traits >> 9)) & -ofRun
   }
-  if (run >= MIN_RUN && odd !== 0) runs.push([source.length - run, source.length])
   return at
 }
 
