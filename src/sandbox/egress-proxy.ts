@@ -52,6 +52,7 @@ export const PROXY_ENVIRONMENT: Readonly<Record<string, string>> = {
 const IDLE_MILLISECONDS = 600_000
 const MAX_HEADER_BYTES = 32 * 1024
 const MAX_DENIALS = 100
+const AUTHORITY = /^(?:\[[\da-fA-F:.]+\]|[\w.-]+):(\d{1,5})$/
 // RFC 9110 §7.6.1, and what is said to the proxy alone.
 const HOP_BY_HOP = new Set([
   'connection',
@@ -116,11 +117,11 @@ export class EgressProxy implements Traffic {
 
   async #tunnel(request: IncomingMessage, inside: Duplex, head: Buffer): Promise<void> {
     inside.on('error', () => inside.destroy())
-    const target = URL.parse(`http://${request.url ?? ''}`)
-    const port = Number(/:(\d{1,5})$/.exec(request.url ?? '')?.[1])
-    if (target === null || target.pathname !== '/' || !Number.isInteger(port)) {
-      return answer(inside, 400)
-    }
+    // RFC 9112 §3.2.3: host and port, and nothing that could be read as more.
+    const asked = AUTHORITY.exec(request.url ?? '')
+    const target = asked === null ? null : URL.parse(`http://${asked[0]}`)
+    if (target === null) return answer(inside, 400)
+    const port = Number(asked?.[1])
     const checked = await this.#check({ host: bare(target.hostname), port })
     if (checked === undefined || checked.rule.originate !== undefined) {
       if (checked !== undefined) this.#deny(`${target.hostname}:${port}`, 'we speak TLS there')

@@ -7,7 +7,7 @@
 
 /* oxlint-disable no-restricted-globals -- a program of its own, that is run alone: there is no clock to give it */
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import dgram from 'node:dgram'
 import dns from 'node:dns/promises'
 import fs from 'node:fs'
@@ -230,6 +230,54 @@ const ATTEMPTS: Readonly<Record<string, Attempt>> = {
   'open a socket to the kernel’s cryptography': () => called(41, 38, 5, 0),
   'open a socket to the hypervisor': () => called(41, 40, 1, 0),
   // the kernel
+  'send to a path from a pair of datagram sockets': () => called(53, 1, 2, 0, buffer(8)),
+  'make a pair of sockets of another family': () => called(53, 30, 1, 0, buffer(8)),
+  // Its streams are sockets, whose other end is its host.
+  'signal its host by its own streams': () => {
+    const [own, size] = [buffer(4), buffer(4, 4)]
+    for (const fd of [0, 1, 2]) {
+      // SOL_SOCKET, SO_PEERPIDFD
+      if (system(55, fd, 1, 77, own, size).value !== 0n) continue
+      const { value } = system(424, process.getBuiltinModule('node:ffi').getInt32(own, 0), 0, 0, 0)
+      if (value === 0n) return 'signalled it'
+    }
+    return undefined
+  },
+  'make a program that lends its user’s rights': () => {
+    wrote(`${root}/work/lend`)
+    fs.chmodSync(`${root}/work/lend`, 0o4755)
+    return 'made it'
+  },
+  'make such a program at once': () => (
+    fs.closeSync(fs.openSync(`${root}/work/lent`, 'w', 0o4755)),
+    (fs.statSync(`${root}/work/lent`).mode & 0o4000) === 0 ? undefined : 'made it'
+  ),
+  'give a file capabilities': () => {
+    wrote(`${root}/work/capable`)
+    return succeeded(
+      188,
+      text(`${root}/work/capable`),
+      text('security.capability'),
+      buffer(20),
+      20,
+      0,
+    )
+  },
+  'write release_agent': () =>
+    wrote('/sys/fs/cgroup/release_agent', '/tmp/x') ?? wrote('/sys/fs/cgroup/memory/release_agent'),
+  'leave its control group': () => wrote('/sys/fs/cgroup/cgroup.procs', String(process.pid)),
+  'read the kernel’s memory': () =>
+    opens('/proc/kcore') || opens('/dev/mem') ? 'opened it' : undefined,
+  'watch the host’s files': () => called(300, 0, 0) ?? called(301, 0, 0, 0, 0, 0),
+  'change its segments': () => called(154, 0, 0, 0),
+  'change the line discipline of the terminal': () => called(16, 0, 0x5423, 0),
+  'trace a sibling': () => {
+    const child = spawn('/bin/sleep', ['5'], { stdio: 'ignore' })
+    const { pid } = child
+    const traced = pid === undefined ? undefined : called(101, 16, pid)
+    child.kill()
+    return traced
+  },
   'write core_pattern': () => wrote('/proc/sys/kernel/core_pattern', '|/x'),
   'write sysrq-trigger': () => wrote('/proc/sysrq-trigger', 'h'),
   'make a user namespace': () => runs('/usr/bin/unshare', '--user', '/usr/bin/true'),
@@ -313,6 +361,14 @@ function opens(device: string): boolean {
 }
 
 const kept: Buffer[] = []
+
+/** The address of `size` bytes, the first of which is `first`. */
+function buffer(size: number, first = 0): bigint {
+  const bytes = Buffer.alloc(size)
+  bytes[0] = first
+  kept.push(bytes)
+  return process.getBuiltinModule('node:ffi').getRawPointer(bytes)
+}
 
 /** The address of a string that ends with NUL, kept alive. */
 function text(value: string): bigint {

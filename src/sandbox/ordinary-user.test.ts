@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { closedTo } from './identity.ts'
 
 const ORDINARY = { uid: 61_184, gid: 61_184 }
-const FILES = ['sandboxed', 'limits', 'escape'].map((name) =>
+const FILES = ['sandboxed', 'limits', 'escape', 'egress', 'terminal', 'tar'].map((name) =>
   join(import.meta.dirname, `${name}.test.ts`),
 )
 

@@ -216,7 +216,7 @@ async function handedOut(
 test('T1: what a program leaves comes out as a tar that unpacks to files', async (t) => {
   const got = await handedOut(
     t,
-    `cd /output && mkdir -p a && echo hello > a/b && ln -s /etc/passwd link && ln a/b hard && mkfifo pipe && chmod 4755 a/b && exit 3`,
+    `cd /output && mkdir -p a && echo hello > a/b && ln -s /etc/passwd link && ln a/b hard && mkfifo pipe && chmod 755 a/b && exit 3`,
   )
   if (got === undefined) return
   assert.equal(got.code, 3)
