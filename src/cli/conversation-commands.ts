@@ -231,7 +231,7 @@ const OUTCOMES: Readonly<Record<Output<'sayInConversation'>['directives'][0]['ou
     in_effect: 'in effect',
     superseded: 'superseded: said otherwise later',
     outranked: 'recorded, not in effect: somebody of higher authority says otherwise',
-    not_entitled: 'recorded, not in effect: guests do not direct others',
+    not_entitled: 'recorded, not in effect: its author does not direct others',
   }
 
 function saidText({ message, entry, directives }: Output<'sayInConversation'>): string {

@@ -209,6 +209,10 @@ test('words count with what their author was and is: no promotion, removal or re
   const one = { conversation: env.conversation.id, member: sam.person }
   must(await removeMember(one, { type: 'person', session: alice }, env))
   assert.deepEqual(await inEffect(env, alice), ['style=quiet by paul'])
+  await inviteTo(env, sam.person, 'lead')
+  assert.deepEqual(await inEffect(env, alice), ['style=quiet by paul'])
+  must(await saying(env, sam, set('loud')))
+  assert.deepEqual(await inEffect(env, alice), ['style=loud by sam'])
 })
 
 test('what somebody settles for themselves is theirs: nobody else sees it, sets it or loses by it', async (t) => {

@@ -200,12 +200,14 @@ export function authorityOf(
       : [message.author]
   return Math.min(
     ...speakers.flatMap((speaker) => [
-      rankOf(membershipAt(speaker, transcript, message.seq)),
-      rankOf(membershipAt(speaker, transcript, at)),
+      rankOf(membershipAt(speaker, transcript, message.seq), message),
+      rankOf(membershipAt(speaker, transcript, at), message),
     ]),
   )
 }
 
-function rankOf(membership: Membership | undefined): number {
-  return membership === undefined ? AUTHORITY.data : AUTHORITY[membership.role]
+/** Who was let go and came back begins anew: what they said before stays without authority. */
+function rankOf(membership: Membership | undefined, { seq }: Message): number {
+  if (membership === undefined || membership.since > seq) return AUTHORITY.data
+  return AUTHORITY[membership.role]
 }
