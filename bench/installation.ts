@@ -3,12 +3,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { addServer, must, signIn } from '../scripts/set-up.ts'
 import { startServer } from '../scripts/start-server.ts'
-import type { Input, OperationName, Output } from '../src/api/operations.ts'
 import { systemClock } from '../src/base/clock.ts'
 import { silentDiagnostics } from '../src/base/diagnostics.ts'
 import { systemRandom } from '../src/base/random.ts'
-import { type Client, connect } from '../src/client/client.ts'
+import type { Client } from '../src/client/client.ts'
 import { type DpopKey, newDpopKey } from '../src/client/dpop.ts'
 import { workloadApi } from '../src/client/workload.ts'
 import { startEmbeddedPostgres } from '../src/store/embedded.ts'
@@ -77,17 +77,6 @@ export async function openInstallation(options: {
   }
 }
 
-/** The answer of an operation that cannot have been refused. */
-export async function must<N extends OperationName>(
-  client: Client,
-  name: N,
-  input: Input<N>,
-): Promise<Output<N>> {
-  const result = await client.call(name, input)
-  if (result.ok) return result.value
-  throw new Error(`\`${name}\` was refused: ${result.error.message}`)
-}
-
 /** Brings an agent to life; its socket answers when this resolves. */
 export async function createAgent(administrator: Client): Promise<string> {
   const { socket = '' } = await must(administrator, 'createAgent', { archetype: ARCHETYPE })
@@ -125,8 +114,7 @@ async function openOffice(at: {
   readonly code: string
   readonly upstream: string
 }): Promise<Client> {
-  const { token } = await must(connect({ url: at.url }), 'signIn', { code: at.code })
-  const administrator = connect({ url: at.url, session: token })
+  const { client: administrator } = await signIn(at.url, at.code)
   await must(administrator, 'createArchetype', {
     name: ARCHETYPE,
     description: 'Calls the echo server.',
@@ -145,22 +133,16 @@ async function openOffice(at: {
       person: permit('Group::"administrators"'),
     },
   })
-  await must(administrator, 'registerServer', {
-    name: 'echo',
-    title: 'Echo',
-    transport: { type: 'http', url: at.upstream },
-  })
-  const { definitions } = await must(administrator, 'observeServer', { id: 'echo' })
-  await must(administrator, 'reviewServer', {
-    id: 'echo',
-    digests: Object.fromEntries(definitions.map((d) => [`${d.kind}:${d.name}`, d.digest])),
-    tools: ['echo', 'look', 'count'].map((name) => ({
+  await addServer(
+    administrator,
+    { name: 'echo', title: 'Echo', transport: { type: 'http', url: at.upstream } },
+    ['echo', 'look', 'count'].map((name) => ({
       name,
       class: 'read',
       consequential: false,
       sinks: name === 'look' ? [{ path: 'path', kind: 'path' }] : [],
     })),
-  })
+  )
   return administrator
 }
 

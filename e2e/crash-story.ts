@@ -10,7 +10,8 @@ import { agentAccess } from '../src/client/agent.ts'
 import type { Client } from '../src/client/client.ts'
 import { callTool } from '../src/client/mcp.ts'
 import { workloadApi } from '../src/client/workload.ts'
-import { must, openClerks } from './clerks.ts'
+import { must } from '../scripts/set-up.ts'
+import { openClerks } from './clerks.ts'
 
 /** What the server said was done, and must never be missing. */
 export interface Acknowledged {

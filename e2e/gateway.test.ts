@@ -24,7 +24,8 @@ import { type DpopKey, dpopKey, newDpopKey } from '../src/client/dpop.ts'
 import { workloadApi } from '../src/client/workload.ts'
 import { type RunningServer, startServer } from '../scripts/start-server.ts'
 import { type CountingServer, startCountingServer } from './counting-server.ts'
-import { must, openClerks } from './clerks.ts'
+import { must } from '../scripts/set-up.ts'
+import { openClerks } from './clerks.ts'
 
 const env = { clock: systemClock, random: systemRandom }
 const home = mkdtempSync(join(tmpdir(), 'behalf-gateway-'))

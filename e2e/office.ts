@@ -9,42 +9,27 @@
 
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Input, OperationName, Output } from '../src/api/operations.ts'
-import { type Client, connect } from '../src/client/client.ts'
+import { addServer, addStaff, must, signIn } from '../scripts/set-up.ts'
+import type { Client } from '../src/client/client.ts'
 
 const { HOME: home = '', BEHALF_URL: url = '' } = process.env
 const [code = ''] = process.argv.slice(2)
 
-async function must<N extends OperationName>(
-  client: Client,
-  name: N,
-  input: Input<N>,
-): Promise<Output<N>> {
-  const result = await client.call(name, input)
-  if (result.ok) return result.value
-  throw new Error(`\`${name}\` was refused: ${result.error.message}`)
-}
-
 /** Signs in, and keeps the session where `as <person>` looks for it. */
-async function signIn(person: string, oneTimeCode: string): Promise<Client> {
-  const { token } = await must(connect({ url }), 'signIn', { code: oneTimeCode })
+async function enter(person: string, oneTimeCode: string): Promise<Client> {
+  const { client, session: token } = await signIn(url, oneTimeCode)
   mkdirSync(join(home, person), { recursive: true, mode: 0o700 })
   writeFileSync(join(home, person, 'session.json'), JSON.stringify({ url, token }), { mode: 0o600 })
-  return connect({ url, session: token })
+  return client
 }
 
-const administrator = await signIn('administrator', code)
-for (const [handle, name, group] of [
+const administrator = await enter('administrator', code)
+const codes = await addStaff(administrator, [
   ['alice', 'Alice Ames', 'preparers'],
   ['paul', 'Paul Okri', 'partners'],
   ['sam', 'Sam Sand', 'interns'],
-] as const) {
-  await must(administrator, 'createPerson', { handle, name })
-  await must(administrator, 'createGroup', { name: group })
-  await must(administrator, 'addMember', { id: group, person: handle })
-  const issued = await must(administrator, 'issueCode', { id: handle })
-  await signIn(handle, issued.code)
-}
+])
+for (const [handle, issued] of codes) await enter(handle, issued)
 await must(administrator, 'setRotation', {
   id: 'partners',
   members: ['paul'],
@@ -78,21 +63,19 @@ const program = join(
   import.meta.dirname,
   '../node_modules/@modelcontextprotocol/server-filesystem/dist/index.js',
 )
-await must(administrator, 'registerServer', {
-  name: 'papers',
-  title: 'Papers',
-  transport: { type: 'stdio', command: 'node', args: [program, papers], readWrite: [papers] },
-})
-const { definitions } = await must(administrator, 'observeServer', { id: 'papers' })
 const path = { path: 'path', kind: 'path' } as const
-await must(administrator, 'reviewServer', {
-  id: 'papers',
-  tools: [
+await addServer(
+  administrator,
+  {
+    name: 'papers',
+    title: 'Papers',
+    transport: { type: 'stdio', command: 'node', args: [program, papers], readWrite: [papers] },
+  },
+  [
     { name: 'read_text_file', class: 'read', consequential: false, sinks: [path] },
     { name: 'write_file', class: 'write', consequential: true, sinks: [path] },
   ],
-  digests: Object.fromEntries(definitions.map((d) => [`${d.kind}:${d.name}`, d.digest])),
-})
+)
 
 const within = { path: { prefix: join(papers, '1042') } }
 const detail = { type: 'mcp_call', locations: ['papers'] }

@@ -14,7 +14,8 @@ import { agentAccess } from '../src/client/agent.ts'
 import { callTool } from '../src/client/mcp.ts'
 import { workloadApi } from '../src/client/workload.ts'
 import { startServer } from '../scripts/start-server.ts'
-import { must, openClerks } from './clerks.ts'
+import { must } from '../scripts/set-up.ts'
+import { openClerks } from './clerks.ts'
 import { startCountingServer } from './counting-server.ts'
 
 test('the database goes away and comes back', async (t) => {

@@ -11,7 +11,8 @@ import { startServer } from '../scripts/start-server.ts'
 import { askOnce } from '../src/store/connection.ts'
 import { makeRole } from '../src/store/serving-role.ts'
 import { testDatabase } from '../src/store/testing.ts'
-import { must, openClerks } from './clerks.ts'
+import { must } from '../scripts/set-up.ts'
+import { openClerks } from './clerks.ts'
 import { startCountingServer } from './counting-server.ts'
 
 test('an installation on another Postgres, stopped and started again', async (t) => {

@@ -15,7 +15,8 @@ import { dpopKey } from '../src/client/dpop.ts'
 import { callTool } from '../src/client/mcp.ts'
 import { workloadApi } from '../src/client/workload.ts'
 import { testDatabase } from '../src/store/testing.ts'
-import { must, openClerks } from './clerks.ts'
+import { must } from '../scripts/set-up.ts'
+import { openClerks } from './clerks.ts'
 import { startCountingServer } from './counting-server.ts'
 
 const env = { clock: systemClock, random: systemRandom }

@@ -2,7 +2,14 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import type { Input, OperationName, Output } from '../../src/api/operations.ts'
+import {
+  addServer,
+  addStaff,
+  must,
+  reviewServer,
+  signIn,
+  type ToolReview,
+} from '../../scripts/set-up.ts'
 import { type Client, connect } from '../../src/client/client.ts'
 
 /** Where things lie and run. */
@@ -47,22 +54,17 @@ export async function findOffice(
 /** Sets the office up in an empty installation; `code` makes the first administrator. */
 export async function openOffice(place: Place, code: string): Promise<Office> {
   const sessions: Record<string, string> = {}
-  const signIn = async (name: string, oneTimeCode: string): Promise<Client> => {
-    const { token } = await must(connect({ url: place.url }), 'signIn', { code: oneTimeCode })
-    sessions[name] = token
-    return connect({ url: place.url, session: token })
+  const enter = async (name: string, oneTimeCode = ''): Promise<Client> => {
+    const { client, session } = await signIn(place.url, oneTimeCode)
+    sessions[name] = session
+    return client
   }
-  const administrator = await signIn('administrator', code)
-  const people = [
+  const administrator = await enter('administrator', code)
+  const codes = await addStaff(administrator, [
     ['alice', 'Alice Ames', 'preparers'],
     ['paul', 'Paul Okri', 'partners'],
     ['sam', 'Sam Sand', 'interns'],
-  ] as const
-  for (const [handle, name, group] of people) {
-    await must(administrator, 'createPerson', { handle, name })
-    await must(administrator, 'createGroup', { name: group })
-    await must(administrator, 'addMember', { id: group, person: handle })
-  }
+  ])
   await must(administrator, 'setRotation', {
     id: 'partners',
     members: ['paul'],
@@ -79,25 +81,12 @@ export async function openOffice(place: Place, code: string): Promise<Office> {
     sets: policiesIn(join(import.meta.dirname, 'policies')),
   })
   await registerServers(administrator, place)
-  const codeOf = async (handle: string): Promise<string> =>
-    (await must(administrator, 'issueCode', { id: handle })).code
   const [alice, paul, sam] = [
-    await signIn('alice', await codeOf('alice')),
-    await signIn('paul', await codeOf('paul')),
-    await signIn('sam', await codeOf('sam')),
+    await enter('alice', codes.get('alice')),
+    await enter('paul', codes.get('paul')),
+    await enter('sam', codes.get('sam')),
   ]
   return { administrator, alice, paul, sam, sessions }
-}
-
-/** What an operation answers; the demo cannot go on when it is refused. */
-export async function must<N extends OperationName>(
-  client: Client,
-  name: N,
-  input: Input<N>,
-): Promise<Output<N>> {
-  const result = await client.call(name, input)
-  if (result.ok) return result.value
-  throw new Error(`\`${name}\` was refused: ${result.error.message}`)
 }
 
 function policiesIn(folder: string): Record<string, string> {
@@ -109,10 +98,8 @@ function policiesIn(folder: string): Record<string, string> {
   )
 }
 
-type Review = Input<'reviewServer'>['tools'][number]
-
-const FILESYSTEM: readonly Review[] = [
-  ...['read_text_file', 'list_directory', 'get_file_info'].map((name): Review => ({
+const FILESYSTEM: readonly ToolReview[] = [
+  ...['read_text_file', 'list_directory', 'get_file_info'].map((name): ToolReview => ({
     name,
     class: 'read',
     consequential: false,
@@ -125,19 +112,19 @@ const FILESYSTEM: readonly Review[] = [
     sinks: [{ path: 'path', kind: 'path' }],
   },
 ]
-const MEMORY: readonly Review[] = [
-  ...['read_graph', 'search_nodes', 'open_nodes'].map((name): Review => ({
+const MEMORY: readonly ToolReview[] = [
+  ...['read_graph', 'search_nodes', 'open_nodes'].map((name): ToolReview => ({
     name,
     class: 'read',
     consequential: false,
   })),
-  ...['create_entities', 'add_observations'].map((name): Review => ({
+  ...['create_entities', 'add_observations'].map((name): ToolReview => ({
     name,
     class: 'write',
     consequential: false,
   })),
 ]
-const TAX_ENGINE: readonly Review[] = [
+const TAX_ENGINE: readonly ToolReview[] = [
   { name: 'create_draft', class: 'write', consequential: false, warnings: 'warnings' },
   { name: 'override_warning', class: 'destructive', consequential: true },
   {
@@ -158,7 +145,7 @@ function program(name: string): string {
 }
 
 async function registerServers(administrator: Client, place: Place): Promise<void> {
-  await register(
+  await addServer(
     administrator,
     {
       name: 'documents',
@@ -172,7 +159,7 @@ async function registerServers(administrator: Client, place: Place): Promise<voi
     },
     FILESYSTEM,
   )
-  await register(
+  await addServer(
     administrator,
     {
       name: 'memory',
@@ -197,23 +184,5 @@ async function registerServers(administrator: Client, place: Place): Promise<voi
     name: 'office',
     value: place.taxEngineKey,
   })
-  await review(administrator, 'tax-engine', TAX_ENGINE)
-}
-
-async function register(
-  administrator: Client,
-  server: Input<'registerServer'>,
-  tools: readonly Review[],
-): Promise<void> {
-  await must(administrator, 'registerServer', server)
-  await review(administrator, server.name, tools)
-}
-
-/** What a reviewer does: looks at everything that the server offers, and accepts exactly that. */
-async function review(administrator: Client, id: string, tools: readonly Review[]): Promise<void> {
-  const { definitions } = await must(administrator, 'observeServer', { id })
-  const digests = Object.fromEntries(
-    definitions.map((each) => [`${each.kind}:${each.name}`, each.digest]),
-  )
-  await must(administrator, 'reviewServer', { id, tools: [...tools], digests })
+  await reviewServer(administrator, 'tax-engine', TAX_ENGINE)
 }
