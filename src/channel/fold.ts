@@ -124,7 +124,7 @@ const OF_RUN = Uint8Array.from({ length: 256 }, (_, byte) => {
  * `MIN_RUN` tells that no run goes over it; only where it may is looked back, to the byte that ends it.
  */
 export function runsIn(source: Uint8Array): [number, number][] {
-  const runs: [number, number][] = []
+  const found: [number, number][] = []
   let from = 0
   while (from + MIN_RUN <= source.length) {
     let at = from + MIN_RUN - 1
@@ -138,10 +138,10 @@ export function runsIn(source: Uint8Array): [number, number][] {
     let isOdd = false
     for (at = from; at < to && !isOdd; at++)
       isOdd = ((OF_RUN[source[at] as number] as number) & 2) !== 0
-    if (isOdd) runs.push([from, to])
+    if (isOdd) found.push([from, to])
     from = to + 1
   }
-  return runs
+  return found
 }
 
 /** What a run of letters and digits says as hex or base64, if that is a text. */
