@@ -16,9 +16,8 @@ test('docs/dependencies.md names every package of package.json, and no other', (
     ([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name),
   )
   const manifest = JSON.parse(read('package.json')) as Record<string, Record<string, string>>
-  const wanted = ['dependencies', 'devDependencies', 'optionalDependencies'].flatMap((kind) =>
-    Object.keys(manifest[kind] ?? {}),
-  )
+  const kinds = ['dependencies', 'devDependencies', 'peerDependencies', 'optionalDependencies']
+  const wanted = kinds.flatMap((kind) => Object.keys(manifest[kind] ?? {}))
   assert.deepEqual(new Set(named), new Set(wanted))
 })
 
