@@ -29,7 +29,7 @@ interface Step {
   readonly constraint?: string
 }
 
-test('the tax office story', { timeout: 120_000 }, async (t) => {
+test('the tax office story', { timeout: 300_000 }, async (t) => {
   const home = mkdtempSync(join(tmpdir(), 'behalf-demo-'))
   t.after(() => rmSync(home, { recursive: true, force: true }))
   for (const telling of ['first', 'second'] as const) {
