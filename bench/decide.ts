@@ -16,7 +16,7 @@ import { EntityUid } from '../src/decision/value.ts'
 import { silentDiagnostics } from '../src/base/diagnostics.ts'
 import { must } from '../src/base/result.ts'
 import { defaultPolicies } from '../src/policy/sources.ts'
-import { median, type Row } from './rows.ts'
+import { median, quantileOf, timed, type Row } from './rows.ts'
 
 const ROUNDS = 7
 const DECISIONS = 4_000
@@ -100,19 +100,6 @@ function askCedar(sets: PolicySets): void {
   }
 }
 
-/** The durations of `count` runs in microseconds, sorted. */
-function timed(count: number, work: () => void): Float64Array {
-  const times = new Float64Array(count)
-  for (let i = 0; i < count; i++) {
-    const start = performance.now()
-    work()
-    times[i] = (performance.now() - start) * 1_000
-  }
-  return times.toSorted()
-}
-
-const at = (times: Float64Array, quantile: number): number =>
-  times[Math.floor(times.length * quantile)] ?? 0
 const spread = (values: readonly number[]): number => Math.max(...values) - Math.min(...values)
 
 /** Measures every row. */
@@ -154,27 +141,27 @@ export async function measure(): Promise<Row[]> {
     }
   }
   return [
-    row('decide, 10 policies, median', (r) => at(r.small, 0.5), [
+    row('decide, 10 policies, median', (r) => quantileOf(r.small, 0.5), [
       'Cedar (wasm, parsed and sliced), 10 policies, median',
-      (r) => at(r.cedar, 0.5),
+      (r) => quantileOf(r.cedar, 0.5),
     ]),
-    row('decide, 10,000 policies, median', (r) => at(r.large, 0.5), [
+    row('decide, 10,000 policies, median', (r) => quantileOf(r.large, 0.5), [
       'decide, 10 policies, median',
-      (r) => at(r.small, 0.5),
+      (r) => quantileOf(r.small, 0.5),
     ]),
     row(
       'decide, 10,000 policies, p99',
-      (r) => at(r.large, 0.99),
-      ['decide, 10 policies, p99', (r) => at(r.small, 0.99)],
+      (r) => quantileOf(r.large, 0.99),
+      ['decide, 10 policies, p99', (r) => quantileOf(r.small, 0.99)],
       '≤ 2, ≤ 1 ms',
     ),
-    row('decide and confirm, 10 policies, median', (r) => at(r.confirmed, 0.5), [
+    row('decide and confirm, 10 policies, median', (r) => quantileOf(r.confirmed, 0.5), [
       'Cedar (wasm, parsed and sliced), 10 policies, median',
-      (r) => at(r.cedar, 0.5),
+      (r) => quantileOf(r.cedar, 0.5),
     ]),
-    row('decide and confirm, 10,000 policies, p99', (r) => at(r.confirmedLarge, 0.99), [
+    row('decide and confirm, 10,000 policies, p99', (r) => quantileOf(r.confirmedLarge, 0.99), [
       'decide and confirm, 10 policies, p99',
-      (r) => at(r.confirmed, 0.99),
+      (r) => quantileOf(r.confirmed, 0.99),
     ]),
   ]
 }
@@ -190,7 +177,7 @@ export async function measureCurve(): Promise<{ policies: number; p50: number; p
     if (round >= 0) rounds.push(measured)
   }
   return sizes.map((policies, i) => {
-    const quantile = (q: number): number => median(rounds.map((r) => at(r[i] ?? NONE, q)))
+    const quantile = (q: number): number => median(rounds.map((r) => quantileOf(r[i] ?? NONE, q)))
     return { policies, p50: quantile(0.5), p99: quantile(0.99) }
   })
 }

@@ -25,7 +25,7 @@ import { openStore } from '../src/store/open-store.ts'
 import type { Store } from '../src/store/store.ts'
 import { measureCurve } from './decide.ts'
 import { openInstallation, type Installation } from './installation.ts'
-import { median, type Row, rowOf, tableOf } from './rows.ts'
+import { median, quantileOf, type Row, rowOf, tableOf, timed } from './rows.ts'
 
 const ROUNDS = 7
 
@@ -49,7 +49,9 @@ export async function measureGrowth(
   installation: Installation,
   { delegations }: { readonly delegations: number },
 ): Promise<Growth> {
-  const grown = await measureDelegations(installation, [1_000, delegations / 10, delegations])
+  const grown = await measureDelegations(installation, [
+    ...new Set([1_000, delegations / 10, delegations]),
+  ])
   const segments = measureSegments([1, 4, 16, 64, 256])
   const policies = (await measureCurve()).map(({ policies: size, p50, p99 }) => ({
     of: 'policies',
@@ -79,7 +81,8 @@ async function measureDelegations(
     const rounds: Times[][] = []
     for (let round = -1; round < ROUNDS; round++) {
       const measured: Times[] = []
-      for (const { store, id } of opened) measured.push(await timed(READS, () => read(store, id)))
+      for (const { store, id } of opened)
+        measured.push(await timedReads(READS, () => read(store, id)))
       if (round >= 0) rounds.push(measured)
     }
     const plans = await Promise.all(opened.map(({ admin, id }) => planOf(admin, id)))
@@ -213,7 +216,7 @@ function measureSegments(sizes: readonly number[]): Omit<Growth, 'plan'> {
   }
   const rounds: Times[][] = []
   for (let round = -1; round < ROUNDS; round++) {
-    const measured = shown.map((each) => timedNow(TRACES, () => trace(each, args)))
+    const measured = shown.map((each) => timed(TRACES, () => trace(each, args)))
     if (round >= 0) rounds.push(measured)
   }
   return told('segments of 4 KB', 'provenance of four arguments', sizes, rounds)
@@ -239,7 +242,7 @@ function segment(_: unknown, at: number): TracedSegment {
   return { id: `seg_${at}`, principal: 'srv_1', trust: 'untrusted', text, step: at + 1 }
 }
 
-async function timed(count: number, work: () => Promise<void>): Promise<Times> {
+async function timedReads(count: number, work: () => Promise<void>): Promise<Times> {
   const times = new Float64Array(count)
   for (let i = 0; i < count; i++) {
     const start = performance.now()
@@ -249,18 +252,7 @@ async function timed(count: number, work: () => Promise<void>): Promise<Times> {
   return times.toSorted()
 }
 
-function timedNow(count: number, work: () => void): Times {
-  const times = new Float64Array(count)
-  for (let i = 0; i < count; i++) {
-    const start = performance.now()
-    work()
-    times[i] = (performance.now() - start) * 1_000
-  }
-  return times.toSorted()
-}
-
-const at = (times: Times | undefined, quantile: number): number =>
-  times?.[Math.floor(times.length * quantile)] ?? 0
+const NONE: Times = new Float64Array()
 
 /** The curve of one thing that grows, and the greatest size beside the least. */
 function told(
@@ -272,13 +264,16 @@ function told(
   const curve = sizes.map((size, i) => ({
     of,
     size,
-    p50: median(rounds.map((round) => at(round[i], 0.5))),
-    p99: median(rounds.map((round) => at(round[i], 0.99))),
+    p50: median(rounds.map((round) => quantileOf(round[i] ?? NONE, 0.5))),
+    p99: median(rounds.map((round) => quantileOf(round[i] ?? NONE, 0.99))),
   }))
   const [least = 0, most = 0] = [sizes[0], sizes.at(-1)]
   const rows = ([0.5, 0.99] as const).map((quantile) =>
     rowOf(
-      rounds.map((round) => ({ most: at(round.at(-1), quantile), least: at(round[0], quantile) })),
+      rounds.map((round) => ({
+        most: quantileOf(round.at(-1) ?? NONE, quantile),
+        least: quantileOf(round[0] ?? NONE, quantile),
+      })),
       {
         name: `${what}, ${most.toLocaleString('en')} ${of}, ${quantile === 0.5 ? 'median' : 'p99'}`,
         of: 'most',

@@ -25,6 +25,22 @@ export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 }
 
+/** The durations of `count` runs in microseconds, sorted. */
+export function timed(count: number, work: () => void): Float64Array {
+  const times = new Float64Array(count)
+  for (let i = 0; i < count; i++) {
+    const start = performance.now()
+    work()
+    times[i] = (performance.now() - start) * 1_000
+  }
+  return times.toSorted()
+}
+
+/** The duration below which a share of sorted ones lies. */
+export function quantileOf(times: Float64Array, quantile: number): number {
+  return times[Math.floor(times.length * quantile)] ?? 0
+}
+
 /** A row from rounds: medians, and the ratio within each round. */
 export function rowOf<K extends string>(
   rounds: readonly Round<K>[],
