@@ -58,6 +58,8 @@ export async function openInstallation(options: {
     undo.push(() => upstream.stop())
     const server = await startServer({
       home: folder,
+      // A handful of agents asks for what thousands would.
+      flags: ['--exchange-burst', '10000000'],
       environment: {
         DATABASE_URL: postgres.url,
         ...(options.profile !== undefined && {

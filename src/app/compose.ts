@@ -102,6 +102,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     clock,
     diagnostics,
     logWriter,
+    exchangeBurst: configuration.exchangeBurst,
     ...(configuration.dpopNonce === 'required' && {
       proofNonces: new ProofNonces({ clock, random }),
     }),

@@ -83,6 +83,11 @@ export const configurationSchema = z.strictObject({
     .describe(
       'Whether DPoP proofs must bear a nonce of this process: `required` where several servers share a database and an issuer, each agent being sent to the same one.',
     ),
+  exchangeBurst: whole(1, 10_000_000)
+    .default(200)
+    .describe(
+      'Token exchanges that one agent may ask for at once; one more each second after that. Further ones are answered 429.',
+    ),
   maxBodyBytes: whole(1_024, 67_108_864)
     .default(1_048_576)
     .describe('Largest request body accepted, in bytes.'),

@@ -4,7 +4,7 @@ import type { LogWriter } from '../audit/log-writer.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import type { GenuineDelegation } from '../delegation/signed-delegation.ts'
-import { Allowances, type Rate } from '../identity/allowance.ts'
+import { Allowances } from '../identity/allowance.ts'
 import type { Store } from '../store/store.ts'
 import type { KnownToken } from './authenticate-token.ts'
 import type { ProofKey } from './dpop.ts'
@@ -30,8 +30,8 @@ export interface TokenMemory {
   readonly exchanges: Allowances
 }
 
-/** Token exchanges of one agent with one key: a token for each of many servers at once, then one a second. */
-const EXCHANGES: Rate = { burst: 200, perSecond: 1 }
+/** Token exchanges of one agent with one key at once: a token for each of many servers. */
+const EXCHANGE_BURST = 200
 
 /** An empty memory. Before a token is accepted, `revokedTokens` wants the change feed and its `load`. */
 export function tokenMemory(env: {
@@ -39,6 +39,7 @@ export function tokenMemory(env: {
   readonly clock: Clock
   readonly diagnostics: Diagnostics
   readonly logWriter: LogWriter
+  readonly exchangeBurst?: number
   readonly proofNonces?: ProofNonces
 }): TokenMemory {
   return {
@@ -51,6 +52,6 @@ export function tokenMemory(env: {
     revokedTokens: new RevokedTokens(env),
     refusalCounts: new RefusalCounts(env),
     refusalRecords: new RefusalRecords(env),
-    exchanges: new Allowances(EXCHANGES, env),
+    exchanges: new Allowances({ burst: env.exchangeBurst ?? EXCHANGE_BURST, perSecond: 1 }, env),
   }
 }
