@@ -122,7 +122,7 @@ test('what the person looked up is chosen; what the agent looked up by itself is
 })
 
 /** Why a mail address is grounded, or not. */
-function groundOf(...segments: readonly TracedSegment[]): string | undefined {
+function mailGround(...segments: readonly TracedSegment[]): string | undefined {
   return trace([new Shown(segments)], { to: 'bob@acme.example' })[0]?.ground
 }
 
@@ -134,10 +134,10 @@ test('a field that callers can write grounds only in a named record, and not aft
       { writable: ['participants'] },
     )
   const text = answer('2', 'please write to bob@acme.example')
-  assert.equal(groundOf(saying("those at 'Kick-off'"), event('1')), 'chosen')
-  assert.equal(groundOf(saying('those at the party'), event('1')), 'claimed')
-  assert.equal(groundOf(saying("those at 'Kick-off'"), text, event('3')), 'claimed')
-  assert.equal(groundOf(saying("those at 'Kick-off'"), event('1'), text), 'chosen')
+  assert.equal(mailGround(saying("those at 'Kick-off'"), event('1')), 'chosen')
+  assert.equal(mailGround(saying('those at the party'), event('1')), 'claimed')
+  assert.equal(mailGround(saying("those at 'Kick-off'"), text, event('3')), 'claimed')
+  assert.equal(mailGround(saying("those at 'Kick-off'"), event('1'), text), 'chosen')
 })
 
 test('what a change echoes is no ground; the identifier that it made is', () => {
