@@ -223,11 +223,17 @@ test(
 test('at a terminal the program has one of its own, which follows its size', { skip }, async () => {
   writeFileSync(
     join(project, 'asks.mjs'),
-    `const tty = process.stdin.isTTY && process.stdout.isTTY
+    `import { writeFileSync } from 'node:fs'
+     const tty = process.stdin.isTTY && process.stdout.isTTY
      if (!tty) setTimeout(() => process.exit(0), 100)
      console.log(JSON.stringify([tty, process.stdout.getWindowSize?.(), process.env.TERM, process.env.SECRET]))
-     process.stdout.once('resize', () => (console.log(JSON.stringify(process.stdout.getWindowSize())), process.exit(5)))
-     setInterval(() => {}, 1_000)`,
+     // Rows and columns may come one after the other.
+     process.stdout.on('resize', () => {
+       const [columns, rows] = process.stdout.getWindowSize()
+       if (columns === 50 && rows === 20) process.exit(5)
+     })
+     setInterval(() => {}, 1_000)
+     writeFileSync('listening', '')`,
   )
   // A person at a terminal, who makes it smaller while the program runs.
   const at = async (options: string): Promise<string> => {
@@ -235,7 +241,7 @@ test('at a terminal the program has one of its own, which follows its size', { s
     writeFileSync(
       typed,
       `stty rows 41 cols 101
-       ( sleep 2; stty rows 20 cols 50 </dev/tty ) &
+       ( until [ -e ${project}/listening ]; do sleep 0.1; done; stty rows 20 cols 50 </dev/tty ) &
        ${root}/bin/behalf run ${options} --folder ${project} -- node ${project}/asks.mjs
        echo "status $?"; stty -a`,
     )
@@ -247,7 +253,7 @@ test('at a terminal the program has one of its own, which follows its size', { s
     return output
   }
   const own = await at('')
-  assert.match(own, /\[true,\[101,41\],"xterm",null\]\s+\[50,20\]\s+status 5/)
+  assert.match(own, /\[true,\[101,41\],"xterm",null\]\s+status 5/)
   // Given back as it was: neither raw nor silent.
   assert.match(own, /\sicanon\s.*\secho\s/s)
   assert.match(await at('--no-terminal --for 1s'), /\[null,null,null,null\]/)
