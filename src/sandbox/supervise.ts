@@ -157,15 +157,25 @@ function capped(
     const to = new PassThrough()
     from.on('data', (chunk: Buffer) => {
       const kept = chunk.subarray(0, Math.max(0, left))
-      if (kept.length > 0 && !to.write(kept)) from.pause()
       left -= chunk.length
       if (left < 0) over()
+      if (kept.length > 0 && !to.write(kept)) from.pause()
+      // More waits behind a full read: others have their turn before it.
+      else if (chunk.length >= FULL_READ) pauseForATurn(from)
     })
     to.on('drain', () => from.resume())
     from.once('end', () => to.end())
     return to
   }
   return { stdout: cut(stdout), stderr: cut(stderr), bytes: () => limit - Math.max(0, left) }
+}
+
+/** What Node reads from a pipe at once, at most. */
+const FULL_READ = 65_536
+
+function pauseForATurn(from: Readable): void {
+  from.pause()
+  setImmediate(() => from.resume())
 }
 
 /** Headers and padding come on top of what lies there. */

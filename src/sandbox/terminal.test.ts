@@ -74,7 +74,10 @@ test('T1: a program has a terminal of its own, whatever its arguments are', asyn
     pushes: [EPERM, EPERM],
   })
   program.resize({ rows: 20, columns: 50 })
-  assert.deepEqual((await lines.next()).value, [50, 20])
+  // Rows and columns are set one after the other: the program may see it between them.
+  const sizes = [(await lines.next()).value]
+  if (sizes[0]?.[0] !== 50) sizes.push((await lines.next()).value)
+  assert.deepEqual(sizes.at(-1), [50, 20])
   program.stdin.write('typed\r')
   assert.deepEqual((await lines.next()).value, 'typed\n')
   // What the person's Ctrl-C is over a pipe.
