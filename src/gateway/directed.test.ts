@@ -15,7 +15,6 @@ import { inviteTo, saying, type TestConversation } from '../channel/conversation
 import { fakePrincipalModel } from '../channel/fake-principal-model.ts'
 import type { PrincipalModel } from '../channel/principal-model.ts'
 import { subDelegate } from '../delegation/sub-delegate.ts'
-import { testDelegation } from '../delegation/testing.ts'
 import { testAgent } from '../identity/testing.ts'
 import type { Session } from '../people/session.ts'
 import { activatePolicies } from '../policy/testing.ts'
@@ -23,6 +22,7 @@ import {
   call,
   openTestGateways,
   testCaller,
+  testReader,
   type TestGateway,
   type TestGateways,
 } from './testing.ts'
@@ -42,18 +42,8 @@ interface Scene {
 async function scene(t: TestContext): Promise<Scene> {
   const office = await openTestGateways(t)
   must(await activatePolicies({ person: PERSON }, testActor, office))
-  const agent = await testAgent(office)
-  const delegation = await testDelegation(office, {
-    delegate: { archetype: agent.archetype, agent: agent.id },
-    details: [
-      {
-        type: 'mcp_call',
-        locations: [office.location],
-        actions: ['tools/call:read'],
-        arguments: { read: { path: { prefix: '/clients/1042' } } },
-      },
-    ],
-  })
+  const caller = await testReader(office)
+  const { delegation } = caller
   const masterKey = office.random.bytes(32)
   const conversation = must(
     await openConversation({ delegation: delegation.id, topic: 'the return' }, office.alice, {
@@ -63,7 +53,6 @@ async function scene(t: TestContext): Promise<Scene> {
   )
   const env = { ...office, masterKey, delegation, conversation }
   const own = await office.open()
-  const caller = testCaller(agent, delegation, office)
   return {
     env,
     async read(gateway = own) {

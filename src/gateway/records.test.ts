@@ -5,13 +5,11 @@ import { LogWriter } from '../audit/log-writer.ts'
 import { entriesBetween } from '../audit/queries.ts'
 import { openTestLog, testEntry, testOutcome, type TestLog } from '../audit/testing.ts'
 import type { JsonObject } from '../base/canonical-json.ts'
-import { testDelegation } from '../delegation/testing.ts'
-import { testAgent } from '../identity/testing.ts'
 import { Admissions } from './admit.ts'
 import { recordedProvenance } from './call-entry.ts'
 import type { JudgedCall } from './judge.ts'
 import type { Target } from './target.ts'
-import { call, openTestGateways, testCaller, type TestCaller, type TestGateway } from './testing.ts'
+import { call, openTestGateways, testReader, type TestCaller, type TestGateway } from './testing.ts'
 import { warningsIn } from './warnings.ts'
 
 async function threeIdle(t: TestContext): Promise<{ log: TestLog; admissions: Admissions }> {
@@ -42,19 +40,7 @@ interface Scene {
 
 async function reader(t: TestContext): Promise<Scene> {
   const office = await openTestGateways(t)
-  const agent = await testAgent(office)
-  const delegation = await testDelegation(office, {
-    delegate: { archetype: agent.archetype, agent: agent.id },
-    details: [
-      {
-        type: 'mcp_call',
-        locations: [office.location],
-        actions: ['tools/call:read'],
-        arguments: { read: { path: { prefix: '/clients/1042' } } },
-      },
-    ],
-  })
-  return { office, gateway: await office.open(), caller: testCaller(agent, delegation, office) }
+  return { office, gateway: await office.open(), caller: await testReader(office) }
 }
 
 test('large arguments of a refused call are told by their digest, small ones are kept', async (t) => {

@@ -20,8 +20,9 @@ import { migrations as channel } from '../channel/migrations.ts'
 import { checkDelegations } from '../delegation/check-delegations.ts'
 import type { Delegation } from '../delegation/delegation.ts'
 import { DEFAULT_BUDGET, type RefusalBudget } from '../delegation/refusal-budget.ts'
-import { openTestOffice, type TestOffice } from '../delegation/testing.ts'
+import { openTestOffice, testDelegation, type TestOffice } from '../delegation/testing.ts'
 import type { Agent } from '../identity/agent.ts'
+import { testAgent } from '../identity/testing.ts'
 import { META, MODERN, modernHeaders } from '../mcp/era.ts'
 import { requestText } from '../mcp/message.ts'
 import { activateDefaults } from '../policy/activate.ts'
@@ -194,6 +195,23 @@ export function testCaller(agent: Agent, delegation: Delegation, env: TestGatewa
     },
     forget: () => tokens.clear(),
   }
+}
+
+/** An agent that may read below `/clients/1042`, and nothing else. */
+export async function testReader(office: TestGateways): Promise<TestCaller> {
+  const agent = await testAgent(office)
+  const delegation = await testDelegation(office, {
+    delegate: { archetype: agent.archetype, agent: agent.id },
+    details: [
+      {
+        type: 'mcp_call',
+        locations: [office.location],
+        actions: ['tools/call:read'],
+        arguments: { read: { path: { prefix: '/clients/1042' } } },
+      },
+    ],
+  })
+  return testCaller(agent, delegation, office)
 }
 
 /** One `tools/call` of `documents`, in the stateless era: what came of it. */

@@ -6,8 +6,6 @@ import type { EntryOf } from '../audit/entry.ts'
 import { entriesBetween } from '../audit/queries.ts'
 import { testActor } from '../audit/testing.ts'
 import { must } from '../base/result.ts'
-import { testDelegation } from '../delegation/testing.ts'
-import { testAgent } from '../identity/testing.ts'
 import { activatePolicies } from '../policy/testing.ts'
 import { listLibrary, withPiece } from '../policy/library.ts'
 import { defaultPolicies } from '../policy/sources.ts'
@@ -17,7 +15,7 @@ import {
   call,
   openTestGateways,
   send,
-  testCaller,
+  testReader,
   type TestCaller,
   type TestGateway,
   type TestGateways,
@@ -35,19 +33,7 @@ interface World {
 async function demanding(t: TestContext, guardrail: string): Promise<World> {
   const office = await openTestGateways(t)
   must(await activatePolicies({ guardrail }, testActor, office))
-  const agent = await testAgent(office)
-  const delegation = await testDelegation(office, {
-    delegate: { archetype: agent.archetype, agent: agent.id },
-    details: [
-      {
-        type: 'mcp_call',
-        locations: [office.location],
-        actions: ['tools/call:read'],
-        arguments: { read: { path: { prefix: '/clients/1042' } } },
-      },
-    ],
-  })
-  return { office, gateway: await office.open(), caller: testCaller(agent, delegation, office) }
+  return { office, gateway: await office.open(), caller: await testReader(office) }
 }
 
 async function read({ gateway, caller }: World): Promise<string> {
