@@ -72,6 +72,8 @@ const message = z.object({
   /** The index of its entry in the log. */
   entry: z.int(),
   audience: z.array(z.string()).optional(),
+  /** What a tool of this server returned to the agent; its author is the server. */
+  returned: z.object({ server: z.string(), action: z.string(), call: z.string() }).optional(),
   spans: z.array(span),
 })
 

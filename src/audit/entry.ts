@@ -121,6 +121,22 @@ const call = {
   facts: facts.optional(),
 }
 
+/**
+ * By which way a scope was proposed that its person then confirmed, narrowed or not: by rules from their words,
+ * by a template whose sentence they are, or by a model that chose one. `proposal` is all that was proposed.
+ */
+const template = z.strictObject({ name: z.string().max(80), digest })
+const proposed = z.discriminatedUnion('by', [
+  z.strictObject({ by: z.literal('words'), proposal: sealed }),
+  z.strictObject({ by: z.literal('template'), template, proposal: sealed }),
+  z.strictObject({
+    by: z.literal('model'),
+    model: z.string().max(200),
+    template,
+    proposal: sealed,
+  }),
+])
+
 /** What every event of a conversation says: its place, and the author as transport proved them. */
 const conversed = {
   conversation: subject,
@@ -215,7 +231,10 @@ export const entrySchema = z.discriminatedUnion('kind', [
     archetype: subject,
     name: z.string().max(80),
     sentence: text,
+    /** Digest of the template whole: what was proposed by it says the same. */
+    template: digest.optional(),
   }),
+  kind('template_removed', { archetype: subject, name: z.string().max(80) }),
   kind('agency_set', { archetype: subject, class: z.string().max(40), agency: z.string().max(40) }),
   kind('refusal_budget_set', { archetype: subject, refusals: z.int(), withinSeconds: z.int() }),
   kind('delegation_created', {
@@ -228,6 +247,7 @@ export const entrySchema = z.discriminatedUnion('kind', [
     stages: z.array(z.string().max(80)).max(50),
     stage: z.string().max(80).nullable(),
     expiresAt: z.int(),
+    proposed: proposed.optional(),
   }),
   kind('delegation_claimed', { delegation: subject, agent: subject }),
   kind('stage_moved', {
@@ -332,6 +352,15 @@ export const entrySchema = z.discriminatedUnion('kind', [
     outcome: z.enum(['ok', 'tool_error', 'failed', 'timed_out', 'withheld', 'unknown']),
     result: sealed.optional(),
     segment: z.string().max(80).optional(),
+    /** As a message of the conversation that the agent acts in: for the people who were permitted the call. */
+    message: z
+      .strictObject({
+        conversation: subject,
+        message: subject,
+        audience: z.array(subject).min(1).max(100),
+        content: sealed,
+      })
+      .optional(),
     warnings: z.array(text).max(20).optional(),
     milliseconds: z.number().nonnegative(),
   }),
@@ -450,6 +479,8 @@ export type Verdict = z.infer<typeof verdict>
 export type RecordedFacts = z.infer<typeof facts>
 /** A reference to a value kept beside the log. */
 export type Sealed = z.infer<typeof sealed>
+/** By which way a scope was proposed. */
+export type Proposed = z.infer<typeof proposed>
 
 /** The largest entry in bytes (C2SP tlog-tiles: entries carry a uint16 length). */
 export const MAX_ENTRY_BYTES = 65_535

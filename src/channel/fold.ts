@@ -14,19 +14,66 @@ export const FOLD: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
   return byte >= 0x80 ? byte : 0
 })
 
-/** The bytes that are folded: UTF-8, in compatibility normal form where the text is not ASCII. */
-export function foldable(text: string): Buffer {
-  const bytes = Buffer.from(text)
-  // A full-width or ligature letter is the letter; lower case of other scripts is not a matter of bytes.
-  return bytes.length === text.length ? bytes : Buffer.from(text.normalize('NFKC').toLowerCase())
+/** A text as bytes that can be folded: `source` and `lowered` have the same letter at the same place. */
+export interface Foldable {
+  /** UTF-8, in plain signs, with its capitals. */
+  readonly source: Buffer
+  /** The same in lower case; the same bytes where the text is ASCII, whose capitals `FOLD` lowers. */
+  readonly lowered: Buffer
+  /** The text itself, where plain signs are not what it says. */
+  readonly raw?: string
 }
+
+/** The bytes of a text, ready to be folded. */
+export function foldable(text: string): Foldable {
+  const bytes = Buffer.from(text)
+  if (bytes.length === text.length) return { source: bytes, lowered: bytes }
+  const plain = plainOf(text)
+  const source = Buffer.from(plain)
+  return { source, lowered: Buffer.from(plain.toLowerCase()), raw: text }
+}
+
+/**
+ * A text in plain signs: compatibility forms are their letters, quotes and hyphens those of ASCII, what
+ * nobody sees is gone, and currencies, bullets, dashes and other signs part words as spaces do.
+ */
+export function plainOf(text: string): string {
+  return text
+    .normalize('NFKC')
+    .replace(SIGNS, (sign) => PLAIN.get(sign) ?? (UNSEEN.test(sign) ? '' : ' '))
+    .replace(RESIZED, (letter) => letter.toLowerCase())
+}
+
+/** Signs that are no letters, figures or marks of any script, as far as writing in general uses them. */
+const SIGNS =
+  /[\u0080-\u00a9\u00ab-\u00b1\u00b4\u00b6\u00b8\u00bb\u00bf\u00d7\u00f7\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u206f\u20a0-\u20cf\u2190-\u23ff\u2500-\u27bf\u2900-\u2bff\u3001-\u3003\u3008-\u3011\u3014-\u301f\u3164\ufe00-\ufe0f\ufeff\uffa0\u2212]|\udb40[\udc00-\udfff]|[\ud83c-\ud83e][\udc00-\udfff]/g
+const UNSEEN = /^\p{Default_Ignorable_Code_Point}$/u
+const PLAIN: ReadonlyMap<string, string> = new Map([
+  ...Array.from('\u2018\u2019\u201b', (quote) => [quote, "'"] as const),
+  ...Array.from('\u201c\u201d\u201f', (quote) => [quote, '"'] as const),
+  // A long dash parts words; what may stand in a name or between figures is a hyphen.
+  ...Array.from('\u2010\u2011\u2012\u2013\u2212', (hyphen) => [hyphen, '-'] as const),
+  // IDNA reads it as the dot of a host.
+  ['\u3002', '.'],
+])
+
+/**
+ * The capitals whose small letters take more or fewer bytes of UTF-8: they are small in `source` too.
+ * `fold.test.ts` tries every character.
+ */
+const RESIZED =
+  /[\u0130\u023a\u023e\u1e9e\u2c62\u2c64\u2c6d-\u2c70\u2c7e\u2c7f\ua78d\ua7aa-\ua7ae\ua7b0-\ua7b2\ua7c5]/g
 
 /** The skeleton of `text`. */
 export function skeletonOf(text: string): Buffer {
-  const bytes = foldable(text)
-  const skeleton = Buffer.allocUnsafe(bytes.length)
+  return foldedBytes(foldable(text).lowered)
+}
+
+/** What stays of bytes that can be folded. */
+export function foldedBytes(lowered: Buffer): Buffer {
+  const skeleton = Buffer.allocUnsafe(lowered.length)
   let length = 0
-  for (const byte of bytes) {
+  for (const byte of lowered) {
     const folded = FOLD[byte] ?? 0
     if (folded !== 0) skeleton[length++] = folded
   }
@@ -120,28 +167,34 @@ const OF_RUN = Uint8Array.from({ length: 256 }, (_, byte) => {
 })
 
 /**
- * The runs in which something may be encoded, from and to: long enough, and no plain words. HOT: one byte in
- * `MIN_RUN` tells that no run goes over it; only where it may is looked back, to the byte that ends it.
+ * The runs in which something may be encoded, from and to: long enough, and no plain words. HOT: a run goes
+ * over eight bytes that begin at a multiple of eight, and hardly any eight bytes of a text hold no space.
  */
 export function runsIn(source: Uint8Array): [number, number][] {
+  const view = new DataView(source.buffer, source.byteOffset, source.length)
   const found: [number, number][] = []
-  let from = 0
-  while (from + MIN_RUN <= source.length) {
-    let at = from + MIN_RUN - 1
-    while (at >= from && OF_RUN[source[at] as number] !== 0) at--
-    if (at >= from) {
-      from = at + 1
-      continue
-    }
-    let to = from + MIN_RUN
+  for (let at = 0; at + 8 <= source.length; at += 8) {
+    if (holdsSpace(view.getInt32(at)) || holdsSpace(view.getInt32(at + 4))) continue
+    let to = at
     while (to < source.length && OF_RUN[source[to] as number] !== 0) to++
-    let isOdd = false
-    for (at = from; at < to && !isOdd; at++)
-      isOdd = ((OF_RUN[source[at] as number] as number) & 2) !== 0
-    if (isOdd) found.push([from, to])
-    from = to + 1
+    if (to - at < 8) continue
+    let from = at
+    while (from > 0 && OF_RUN[source[from - 1] as number] !== 0) from--
+    if (to - from >= MIN_RUN && isOdd(source.subarray(from, to))) found.push([from, to])
+    // To the eight bytes that hold what ends it: another run may begin behind.
+    at = to & ~7
+    if (at === to) at -= 8
   }
   return found
+}
+
+/** Whether one of four bytes is a space or another of the signs before `+`, of which no run has any. */
+function holdsSpace(bytes: number): boolean {
+  return ((bytes - 0x2b2b2b2b) & ~bytes & 0x80808080) !== 0
+}
+
+function isOdd(run: Uint8Array): boolean {
+  return run.some((byte) => ((OF_RUN[byte] as number) & 2) !== 0)
 }
 
 /** What a run of letters and digits says as hex or base64, if that is a text. */

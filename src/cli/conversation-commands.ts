@@ -286,8 +286,14 @@ async function conversationText(
   )
   const said = table(
     ['message', 'from', 'kind', 'of', 'text'],
-    messages.flatMap(({ message, author, spans }) =>
-      spans.map(({ kind, author: of, text }) => [message, nameOf(author), kind, nameOf(of), text]),
+    messages.flatMap(({ message, author, returned, spans }) =>
+      spans.map(({ kind, author: of, text }) => [
+        message,
+        returned === undefined ? nameOf(author) : `server:${returned.server}`,
+        kind,
+        of === author && returned !== undefined ? returned.action : nameOf(of),
+        text,
+      ]),
     ),
   )
   return `${told}\n\nsettled:\n${settled}\n\nsaid:\n${said}`

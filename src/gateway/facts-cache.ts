@@ -7,6 +7,7 @@
 
 import type { Clock } from '../base/clock.ts'
 import { directingOf } from '../channel/conversation/directing.ts'
+import { type ActedIn, actedIn } from '../channel/conversation/result.ts'
 import { type Facts, loadFacts } from '../decision/load-facts.ts'
 import type { PolicySets } from '../decision/policy-set.ts'
 import { branchOf, loadTree, type Tree } from '../delegation/standing.ts'
@@ -20,6 +21,8 @@ import type { Caller } from '../token/authenticate-token.ts'
 export interface KnownFacts {
   readonly facts: Facts
   readonly tree: Tree
+  /** The conversation that the call is made in: that of its delegation. */
+  readonly actedIn?: ActedIn
   /** The policies in force: facts like the others. */
   readonly policies: PolicySets
   readonly readAt: number
@@ -72,9 +75,18 @@ export class FactsCache {
       const readAt = await logSize(tx)
       const tree = await loadTree(tx, caller.delegation)
       if (tree === undefined) throw new Error('expected the delegation of a token of ours to exist')
-      const facts = await directedFacts(tx, tree, caller)
+      const { facts, conversations } = await directedFacts(tx, tree, caller)
+      // What is in no conversation pays for none.
+      const talk = conversations > 0 ? await actedIn(tx, caller.delegation) : undefined
       const policies = await currentPoliciesIn(tx, this.#env)
-      return { facts, tree, policies, readAt, cached: false }
+      return {
+        facts,
+        tree,
+        policies,
+        readAt,
+        cached: false,
+        ...(talk !== undefined && { actedIn: talk }),
+      }
     })
     this.#keep(keyOf(caller), { ...known, cached: true })
     return known
@@ -118,11 +130,18 @@ export class FactsCache {
  * INVARIANT (one instant): a turn touches its conversation, so no call commits without those who directed
  * the agent before it.
  */
-async function directedFacts(tx: Tx, tree: Tree, { agents }: Caller): Promise<Facts> {
+async function directedFacts(
+  tx: Tx,
+  tree: Tree,
+  { agents }: Caller,
+): Promise<{ readonly facts: Facts; readonly conversations: number }> {
   const above = branchOf(tree).map(({ id }) => id)
   const { conversations, people } = await directingOf(tx, above)
   const facts = await loadFacts(tx, { tree, agents, directing: people })
-  return { ...facts, relied: [...facts.relied, ...conversations] }
+  return {
+    facts: { ...facts, relied: [...facts.relied, ...conversations] },
+    conversations: conversations.length,
+  }
 }
 
 function keyOf(caller: Caller): string {

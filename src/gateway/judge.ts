@@ -81,6 +81,9 @@ export interface JudgeEnv {
 export async function judge(call: Call, known: KnownFacts, env: JudgeEnv): Promise<Judgement> {
   const stands = standing(known.tree, nowSeconds(env.clock))
   if (!stands.ok) return refuse({ call, known, by: 'intent', reason: stands.error.reason })
+  // What a tool returns is part of the conversation: what does not fit there is not asked for.
+  if (known.actedIn?.isFull === true)
+    return refuse({ call, known, by: 'admission', reason: 'conversation_full' })
   const target = findTarget(call, await env.upstreams.tierOf(call.server))
   if (!target.ok) return refuse({ call, known, by: 'registry', reason: target.error.reason })
 

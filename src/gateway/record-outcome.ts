@@ -3,6 +3,13 @@
 import type { Clock } from '../base/clock.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import type { Random } from '../base/random.ts'
+import {
+  contentOfResult,
+  newResult,
+  type NewResult,
+  resultBeside,
+  saidOfResult,
+} from '../channel/conversation/result.ts'
 import { type Answers, newSegment, type Segment, segmentBeside } from '../channel/segment.ts'
 import type { CallOutcome } from '../upstream/call.ts'
 import type { Admissions, Recorded } from './admit.ts'
@@ -83,11 +90,19 @@ function recordedOutcome(
   const warnings = result === undefined ? [] : warningsIn(result, target)
   const segment = result === undefined ? undefined : segmentOf(judged, env)
   const time = env.clock.nowMilliseconds()
+  const said = result === undefined ? undefined : messageOf({ judged, intended }, time, env)
   return {
-    sealings: result === undefined ? [] : [{ value: result, subject: delegation }],
-    rows: ([content]) =>
-      segment === undefined || content === undefined ? [] : [segmentBeside(segment, content)],
-    entry: ([content]) => ({
+    sealings: [
+      ...(result === undefined ? [] : [{ value: result, subject: delegation }]),
+      ...(result === undefined || said === undefined
+        ? []
+        : [{ value: contentOfResult(result), subject: delegation }]),
+    ],
+    rows: ([content, excerpt]) => [
+      ...(segment === undefined || content === undefined ? [] : [segmentBeside(segment, content)]),
+      ...(said === undefined || excerpt === undefined ? [] : [resultBeside(said, excerpt)]),
+    ],
+    entry: ([content, excerpt]) => ({
       v: 1,
       kind: 'call_outcome',
       time,
@@ -98,10 +113,36 @@ function recordedOutcome(
       outcome: answer.outcome,
       ...(content !== undefined && { result: content }),
       ...(segment !== undefined && { segment: segment.id }),
+      ...(said !== undefined &&
+        excerpt !== undefined && {
+          message: {
+            conversation: said.conversation,
+            ...saidOfResult({ ...said, content: excerpt }),
+          },
+        }),
       ...(warnings.length > 0 && { warnings }),
       milliseconds,
     }),
   }
+}
+
+/** The result as a message of the conversation that the agent acts in; none where it acts in none. */
+function messageOf(
+  { judged, intended }: Pick<Outcome, 'judged' | 'intended'>,
+  time: number,
+  env: OutcomeEnv,
+): NewResult | undefined {
+  const { call, known, request } = judged
+  if (known.actedIn === undefined) return undefined
+  const returned = {
+    conversation: known.actedIn.id,
+    call: call.id,
+    intended,
+    server: call.server,
+    action: call.action.action,
+    people: request.people.map(({ id }) => id),
+  }
+  return newResult(returned, time, env)
 }
 
 const SEGMENT_KINDS = {

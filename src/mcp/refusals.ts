@@ -164,6 +164,11 @@ const TABLE = {
   server_quarantined: { code: UNAVAILABLE, status: IN_BAND, text: 'the server is in quarantine' },
   // what went wrong beyond us
   facts_changed: { code: UNAVAILABLE, status: 503, text: 'try again' },
+  conversation_full: {
+    code: NOT_STANDING,
+    status: IN_BAND,
+    text: 'the conversation is full: another begins under another delegation',
+  },
   // Lists and refusals of one agent, too many in a short time to be recorded.
   too_many_idle: { code: UNAVAILABLE, status: 429, text: 'too many requests without effect' },
   unavailable: { code: UNAVAILABLE, status: 503, text: 'temporarily unavailable' },

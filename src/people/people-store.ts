@@ -51,6 +51,21 @@ export async function lockPerson(tx: Tx, handleOrId: string): Promise<Person | u
   return await one(selectPerson(tx, handleOrId).forUpdate())
 }
 
+/** The handles of those of `ids` that there are, by identifier. */
+export async function handlesOf(
+  tx: Tx,
+  ids: readonly PersonId[],
+): Promise<ReadonlyMap<PersonId, string>> {
+  if (ids.length === 0) return new Map()
+  const rows = await tx
+    .withTables<PeopleTables>()
+    .selectFrom('person')
+    .select(['id', 'handle'])
+    .where('id', 'in', ids)
+    .execute()
+  return new Map(rows.map(({ id, handle }) => [id, handle]))
+}
+
 /** Everybody, by handle. */
 export async function listPeople(tx: Tx): Promise<Person[]> {
   const rows = await tx

@@ -280,6 +280,9 @@ async function shown(
           time,
           entry,
           ...(audience !== undefined && { audience: [...audience] }),
+          ...(each.kind === 'result' && {
+            returned: { server: each.server, action: each.action, call: each.call },
+          }),
           spans: spans.map(spanOf),
         },
       ]

@@ -15,7 +15,14 @@ import { mayKnow, segmentsFor } from './envelopes.ts'
 import { findConversation, record } from './event-store.ts'
 import { type Folded, foldDirectives, settingsFor } from './fold-directives.ts'
 import { type ConversationEnv, readBefore } from './speaking.ts'
-import { loadEvents, membersAt, type Transcript, turnOf, withContents } from './transcript.ts'
+import {
+  loadEvents,
+  maySee,
+  membersAt,
+  type Transcript,
+  turnOf,
+  withContents,
+} from './transcript.ts'
 
 /** What was answered. */
 export interface AnswerRequest {
@@ -97,7 +104,10 @@ function withAdmitted(transcript: Transcript, admitted: readonly MessageId[]): T
   return { ...transcript, events: [...transcript.events, event] }
 }
 
-/** Everybody who takes part now and might be shown all that the turn was shown. */
+/**
+ * Everybody who takes part now and might be shown all that the turn was shown, and all that tools have
+ * returned to the agent since: which turn it called them for is not asked of it.
+ */
 function audienceOf(
   turn: EventOf<'turn'>,
   transcript: Transcript,
@@ -105,7 +115,17 @@ function audienceOf(
 ): readonly Participant[] {
   const showing = { at: turn.seq, through: turn.through, issuer } as const
   const drawnOn = segmentsFor(turn.author as Participant, transcript, showing)
-  return [...membersAt(transcript).keys()].filter((member) =>
-    mayKnow(member, drawnOn, transcript, turn.seq),
+  // A model that is served here calls no tools.
+  const returned = turn.through === 'channel' ? [] : resultsSince(turn, transcript)
+  return [...membersAt(transcript).keys()].filter(
+    (member) =>
+      mayKnow(member, drawnOn, transcript, turn.seq) &&
+      returned.every((result) => maySee(member, result, transcript)),
+  )
+}
+
+function resultsSince(turn: EventOf<'turn'>, { events }: Transcript): readonly EventOf<'result'>[] {
+  return events.filter(
+    (event): event is EventOf<'result'> => event.kind === 'result' && event.seq > turn.seq,
   )
 }

@@ -11,19 +11,19 @@ import { newId } from '../../base/id.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
 import { databaseMilliseconds } from '../../delegation/delegation-store.ts'
 import { loadTree, standing } from '../../delegation/standing.ts'
-import { findPerson } from '../../people/people-store.ts'
 import type { Session } from '../../people/session.ts'
 import type { Tx } from '../../store/store.ts'
 import type { Admission, ChannelTokenizer, PrincipalModel } from '../principal-model.ts'
 import { recordAnswer } from './answer.ts'
 import { compileMessages, type NeutralMessage } from './compile-messages.ts'
-import { type Compiled, compileTensors, type Names } from './compile-tensors.ts'
+import { type Compiled, compileTensors } from './compile-tensors.ts'
 import type { Author, ConversationEvent, MessageId, Participant, TurnId } from './conversation.ts'
 import { keyFor } from './conversation-key.ts'
 import { directorsOf } from './directing.ts'
-import { envelopesDigest, type ModelSegment, type Principal, segmentsFor } from './envelopes.ts'
+import { envelopesDigest, type ModelSegment, segmentsFor } from './envelopes.ts'
 import { record } from './event-store.ts'
 import { type Folded, foldDirectives, settingsFor } from './fold-directives.ts'
+import { namesOf, principalsOf } from './names.ts'
 import { checkMessage, type SaidFacts, saidFacts } from './say.ts'
 import { attend, type Attending, type ConversationEnv, readBefore } from './speaking.ts'
 import { type Transcript, withContents } from './transcript.ts'
@@ -132,7 +132,7 @@ async function begin(
   const settings = settingsFor(speaker, foldDirectives(transcript))
   const principals = principalsOf(segments)
   const { key, epoch, rekeyed } = await keyFor(tx, conversation.id, principals, env)
-  const names = await namesOf(tx, principals)
+  const names = await namesOf(tx, principals, transcript)
   const tensors =
     tokenizer === undefined ? undefined : compileTensors(segments, { key, tokenizer, names })
   if (model !== undefined && (tensors?.tensors.inputIds.length ?? 0) > model.maxTokens)
@@ -223,22 +223,4 @@ async function answered(
 
 function greatest(logits: Float32Array): number {
   return logits.reduce((best, value, at) => (value > (logits[best] ?? -Infinity) ? at : best), 0)
-}
-
-function principalsOf(segments: readonly ModelSegment[]): readonly Principal[] {
-  return segments.flatMap(({ envelope }) => [
-    envelope.principal,
-    envelope.sender.principal,
-    ...(envelope.onBehalfOf === undefined ? [] : [envelope.onBehalfOf]),
-  ])
-}
-
-/** People by their handles, which are unique; everybody else by their identifiers. */
-async function namesOf(tx: Tx, principals: readonly Principal[]): Promise<Names> {
-  const handles = new Map<string, string>()
-  for (const sub of new Set(principals.map((each) => each.sub))) {
-    const person = sub.startsWith('per_') ? await findPerson(tx, sub) : undefined
-    if (person !== undefined) handles.set(sub, person.handle)
-  }
-  return ({ sub }) => handles.get(sub) ?? sub
 }

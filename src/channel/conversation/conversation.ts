@@ -26,6 +26,11 @@ export const conversationIdSchema: z.ZodType<ConversationId> = idSchema('cnv')
 const messageIdSchema: z.ZodType<MessageId> = idSchema('msg')
 const turnIdSchema: z.ZodType<TurnId> = idSchema('trn')
 
+/** An MCP server, as the author of what its tools return. */
+export type ServerPrincipal = Id<'srv'>
+/** Accepts exactly the identifiers of servers. */
+export const serverSchema: z.ZodType<ServerPrincipal> = idSchema('srv')
+
 /** What somebody may be in a conversation, from the least. The owner is whoever delegated. */
 export const ROLES = ['guest', 'member', 'lead', 'owner'] as const
 /** @see ROLES */
@@ -41,9 +46,13 @@ export const DIRECTS_ALL: number = AUTHORITY.member
 export type Participant = PersonId | AgentId
 const participantSchema = z.union([personIdSchema, agentIdSchema])
 
-/** Whom words are attributed to: a participant, the control plane, or nobody who was authenticated. */
-export type Author = Participant | 'system' | 'document'
-const authorSchema: z.ZodType<Author> = z.union([participantSchema, z.enum(['system', 'document'])])
+/** Whom words are attributed to: a participant, the control plane, a server, or nobody who was authenticated. */
+export type Author = Participant | ServerPrincipal | 'system' | 'document'
+const authorSchema: z.ZodType<Author> = z.union([
+  participantSchema,
+  serverSchema,
+  z.enum(['system', 'document']),
+])
 
 /** A conversation. */
 export interface Conversation {
@@ -69,6 +78,11 @@ export const settingValue = z
   .min(1)
   .max(200)
   .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u, 'expected one line of text')
+
+/** Beyond this a conversation is full: what was said in it is read as a whole. */
+export const MOST_EVENTS = 2_000
+/** The most that is said in one conversation, in bytes: what somebody asks is answered from all of it. */
+export const MOST_BYTES: number = 4 * 1024 * 1024
 
 /** The longest text of one span, in characters. */
 export const MAX_TEXT = 16_000
@@ -131,6 +145,20 @@ export const factsSchema = z.discriminatedUnion('kind', [
     spans: z.array(spanSchema).min(1).max(20),
     /** Who may know of it; everybody who takes part when absent. */
     audience: z.array(participantSchema).min(1).max(100).exactOptional(),
+    content: sealed,
+  }),
+  /** What a tool returned to the agent: data of its server. Its entry is the outcome of the call. */
+  z.strictObject({
+    kind: z.literal('result'),
+    message: messageIdSchema,
+    call: z.string().max(80),
+    /** The index of the entry by which the call was let out: it says who was permitted it. */
+    intended: z.int().nonnegative(),
+    /** What the server was called, and what was asked of it. */
+    server: z.string().max(128),
+    action: z.string().max(300),
+    /** The people who were permitted the call: nobody else may know what came of it. */
+    audience: z.array(participantSchema).min(1).max(100),
     content: sealed,
   }),
   z.strictObject({ kind: z.literal('rekeyed'), epoch: z.int().nonnegative() }),

@@ -89,7 +89,7 @@ export function segmentsFor(
 ): readonly ModelSegment[] {
   const byId = messagesById(transcript, at)
   const shown = messagesBefore(transcript, at).filter(
-    ({ kind }) => kind === 'said' || through === 'messages',
+    ({ kind }) => kind !== 'answered' || through === 'messages',
   )
   return shown.flatMap((message) => {
     const whole = maySee(viewer, message, transcript, at)
@@ -144,7 +144,7 @@ export function leavesOf(
 ): readonly Leaf[] {
   const of = byId.get(id)
   if (of === undefined) return []
-  const spans: readonly Span[] = of.kind === 'said' ? of.spans : [{ kind: 'utterance' }]
+  const spans = spansOf(of)
   const found: Leaf[] = []
   for (const [part, span] of spans.entries()) {
     // A quotation repeats an earlier message, so this ends; what it repeats may hold documents too.
@@ -155,6 +155,19 @@ export function leavesOf(
     found.push(...leaves.slice(0, MOST_LEAVES + 1 - found.length))
   }
   return found
+}
+
+function spansOf(message: Message): readonly Span[] {
+  switch (message.kind) {
+    case 'said':
+      return message.spans
+    case 'answered':
+      return [{ kind: 'utterance' }]
+    case 'result':
+      return [{ kind: 'data' }]
+    default:
+      throw new Error(`expected a message, got \`${JSON.stringify(message satisfies never)}\``)
+  }
 }
 
 /** What was settled for everybody is no secret to those who came later. */
@@ -181,9 +194,10 @@ function segmentOf(
   const { transcript, at, issuer } = env
   const kind = kindOf(of, span, isQuoted)
   const speaksFor = of.kind === 'said' ? of.onBehalfOf : questionOf(of, transcript)?.author
+  // Nobody vouches for a document, whoever brought it; what a tool returned is of its server.
+  const isDocument = kind === 'data' && of.kind !== 'result'
   const envelope: Envelope = {
-    // Nobody vouches for a document, whoever brought it.
-    principal: { iss: issuer, sub: kind === 'data' ? 'document' : of.author },
+    principal: { iss: issuer, sub: isDocument ? 'document' : of.author },
     sender: {
       principal: { iss: issuer, sub: message.author },
       authority: levelOf(message, transcript, at),
@@ -233,11 +247,12 @@ function levelOf(message: Message, transcript: Transcript, at: number): number {
   return question === undefined ? AUTHORITY.data : authorityOf(question, transcript, at)
 }
 
-/** The message that an answer answers. */
+/** The message that an answer answers; what a tool returned answers nobody's. */
 function questionOf(
-  answer: Extract<Message, { kind: 'answered' }>,
+  answer: Exclude<Message, { kind: 'said' }>,
   transcript: Transcript,
 ): Message | undefined {
+  if (answer.kind === 'result') return undefined
   const turn = turnOf(answer.turn, transcript)
   return turn === undefined ? undefined : messageOf(turn.question, transcript)
 }

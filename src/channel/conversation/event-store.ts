@@ -81,9 +81,6 @@ function conversationFrom(row: Tables['conversation']): Conversation {
   }
 }
 
-/** Beyond this a conversation is full: what was said in it is read as a whole. */
-export const MOST_EVENTS = 2_000
-
 /** All events of a conversation, in order. */
 export async function eventsOf(tx: Tx, id: ConversationId): Promise<ConversationEvent[]> {
   const { rows } = await sql<{

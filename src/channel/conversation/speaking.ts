@@ -18,8 +18,8 @@ import { findPerson } from '../../people/people-store.ts'
 import type { PersonId } from '../../people/person.ts'
 import { personActor, type Session } from '../../people/session.ts'
 import type { Store, Tx } from '../../store/store.ts'
-import type { Participant } from './conversation.ts'
-import { findConversation, MOST_EVENTS } from './event-store.ts'
+import { MOST_BYTES, MOST_EVENTS, type Participant } from './conversation.ts'
+import { findConversation } from './event-store.ts'
 import {
   type Contents,
   loadEvents,
@@ -76,9 +76,6 @@ export async function attend<T>(
     return await work(tx, attending.value)
   })
 }
-
-/** The most that is said in one conversation, in bytes: what somebody asks is answered from all of it. */
-const MOST_BYTES = 4 * 1024 * 1024
 
 function isFull({ next, transcript }: Attending): boolean {
   const bytes = messagesBefore(transcript).reduce((sum, { content }) => sum + content.bytes, 0)

@@ -129,7 +129,7 @@ function indexOf({ conversation, events }: Pick<Transcript, 'conversation' | 'ev
     } else if (event.kind === 'member_removed') {
       changes.set(event.member, [...(changes.get(event.member) ?? []), { seq: event.seq }])
     } else if (event.kind === 'turn') turns.set(event.turn, event)
-    else if (event.kind === 'said' || event.kind === 'answered') messages.set(event.message, event)
+    else if (isMessage(event)) messages.set(event.message, event)
   }
   const made = { changes, messages, turns }
   INDEXES.set(events, made)
@@ -152,18 +152,20 @@ export function turnOf(
   return indexOf(transcript).turns.get(id)
 }
 
-/** A message: what somebody said, or the agent answered. */
-export type Message = EventOf<'said'> | EventOf<'answered'>
+/** A message: what somebody said, the agent answered, or a tool returned to it. */
+export type Message = EventOf<'said'> | EventOf<'answered'> | EventOf<'result'>
+
+/** Whether an event is a message. */
+export function isMessage(event: ConversationEvent): event is Message {
+  return event.kind === 'said' || event.kind === 'answered' || event.kind === 'result'
+}
 
 /** The messages before the event `at`, in order. */
 export function messagesBefore(
   { events }: Pick<Transcript, 'events'>,
   at = Infinity,
 ): readonly Message[] {
-  return events.filter(
-    (event): event is Message =>
-      event.seq < at && (event.kind === 'said' || event.kind === 'answered'),
-  )
+  return events.filter((event): event is Message => event.seq < at && isMessage(event))
 }
 
 /**

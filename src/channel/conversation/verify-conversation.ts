@@ -7,12 +7,15 @@
  */
 
 import { entriesOfDelegations, type PlacedEntry } from '../../audit/queries.ts'
+import type { Entry } from '../../audit/entry.ts'
 import { canonicalJson } from '../../base/canonical-json.ts'
+import type { PersonId } from '../../people/person.ts'
 import type { Tx } from '../../store/store.ts'
 import type { ConversationEvent, EventOf, Participant, TurnId } from './conversation.ts'
 import { envelopesDigest, segmentsFor } from './envelopes.ts'
 import { entryOf } from './event-store.ts'
-import type { Transcript } from './transcript.ts'
+import { actionOf, saidOfResult } from './result.ts'
+import { messagesBefore, type Transcript } from './transcript.ts'
 
 /** What was found of one turn. */
 export interface VerifiedTurn {
@@ -47,8 +50,9 @@ export async function verifyConversation(
   const entries = await entriesOf(tx, conversation)
   const faults = events.flatMap((event, at) => faultsOf(event, at, transcript, entries))
   const told = new Set(events.map(({ entry }) => entry))
-  for (const { index } of entries.values()) {
-    if (!told.has(index)) faults.push(`entry ${index} of the log stands for no event`)
+  for (const { index, entry } of entries.values()) {
+    if (conversationOf(entry) === conversation.id && !told.has(index))
+      faults.push(`entry ${index} of the log stands for no event`)
   }
   const turns = events.flatMap((event) => (event.kind === 'turn' ? [event] : []))
   const verified = turns.map((turn) => verifiedTurn(turn, transcript, issuer))
@@ -56,7 +60,7 @@ export async function verifyConversation(
     if (envelopes !== recomputed)
       faults.push(`\`${turn}\` was told other envelopes than the record yields`)
   }
-  const messages = events.filter(({ kind }) => kind === 'said' || kind === 'answered').length
+  const messages = messagesBefore({ events }).length
   return { events: events.length, turns: verified, erased: messages - contents.size, faults }
 }
 
@@ -81,6 +85,7 @@ function faultsOf(
   const found: string[] = []
   if (event.seq !== at) found.push(`expected event ${at}, got ${event.seq}`)
   const entry = entries.get(event.entry)?.entry
+  if (event.kind === 'result') return [...found, ...resultFaults(event, at, conversation, entries)]
   if (entry === undefined) return [...found, `event ${at} names an entry that says nothing of it`]
   const { by } = entry
   const proven = by.type === 'person' ? by.person : by.type === 'agent' ? by.agent : 'system'
@@ -91,9 +96,52 @@ function faultsOf(
   return found
 }
 
+/** Of a result the outcome of its call tells, and the entry by which that call was let out. */
+function resultFaults(
+  event: EventOf<'result'>,
+  at: number,
+  { id, delegation }: Transcript['conversation'],
+  entries: ReadonlyMap<number, PlacedEntry>,
+): readonly string[] {
+  const outcome = entries.get(event.entry)?.entry
+  const intended = entries.get(event.intended)?.entry
+  if (outcome?.kind !== 'call_outcome' || intended?.kind !== 'call_intended')
+    return [`event ${at} names an entry that says nothing of it`]
+  // INVARIANT (immutable author)
+  const found =
+    intended.server === event.author ? [] : [`event ${at} names another author than its entry`]
+  const { seq: _, entry: _entry, author: _author, time, ...facts } = event
+  const said: typeof facts & { time: number } = {
+    kind: 'result',
+    message: event.message,
+    call: outcome.call,
+    intended: outcome.intended,
+    server: intended.serverName ?? '',
+    action: actionOf(intended.action),
+    // INVARIANT (entitled answers)
+    audience: (intended.facts?.people ?? []).map(({ person }) => person as PersonId),
+    content: event.content,
+    time: outcome.time,
+  }
+  const named = { conversation: id, ...saidOfResult(event) }
+  const isSame =
+    canonicalJson(said) === canonicalJson({ ...facts, time }) &&
+    canonicalJson(outcome.message ?? null) === canonicalJson(named) &&
+    outcome.delegation === delegation &&
+    intended.delegation === delegation &&
+    intended.call === outcome.call
+  return isSame ? found : [...found, `event ${at} says something else than its entry`]
+}
+
 const PAGE = 1_000
 
-/** The entries of a conversation, by their indexes. */
+/** The conversation that an entry says something of. */
+function conversationOf(entry: Entry): string | undefined {
+  if (entry.kind === 'call_outcome') return entry.message?.conversation
+  return 'conversation' in entry ? entry.conversation : undefined
+}
+
+/** The entries of a conversation, by their indexes, with the calls that were made under its delegation. */
 async function entriesOf(
   tx: Tx,
   { id, delegation }: Transcript['conversation'],
@@ -103,7 +151,8 @@ async function entriesOf(
     const page = await entriesOfDelegations(tx, [delegation], { from, limit: PAGE })
     for (const placed of page) {
       const { entry } = placed
-      if ('conversation' in entry && entry.conversation === id) found.set(placed.index, placed)
+      if (entry.kind === 'call_intended' || conversationOf(entry) === id)
+        found.set(placed.index, placed)
     }
     const last = page.at(-1)
     if (last === undefined || page.length < PAGE) return found
