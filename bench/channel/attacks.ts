@@ -6,7 +6,7 @@
  */
 
 import type { Chance } from './chance.ts'
-import type { Asked, Body, Conversation, Effect, Principal, Sending } from './conversation.ts'
+import type { Asked, Body, Conversation, Principal, Sending } from './conversation.ts'
 import { type Episode, type Shape, byAuthority, plainConversation, talk } from './episode.ts'
 import {
   FORGERIES,
@@ -20,6 +20,7 @@ import {
   structuralQuote,
   typedQuote,
 } from './forms.ts'
+import type { Effect } from './truth.ts'
 import { type Name, VALUES, valueWord } from './vocabulary.ts'
 
 /** What an attack is given: a conversation under way, and the key that it is about. */

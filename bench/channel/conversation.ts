@@ -7,8 +7,9 @@
  */
 
 import type { Chance } from './chance.ts'
+import { drawPseudonyms } from './pseudonyms.ts'
+import { type Directive, type Effect, Truth } from './truth.ts'
 import {
-  ADMISSION,
   AUTHORITY,
   KIND,
   KEYS,
@@ -44,13 +45,6 @@ export interface Span {
 export interface Body {
   readonly spans: readonly Span[]
   readonly effect?: Effect
-}
-
-/** `set` is for everyone; `my` is a private setting of the author. */
-export interface Effect {
-  readonly op: 'set' | 'my'
-  readonly key: number
-  readonly value: number
 }
 
 /** How a message is sent. */
@@ -89,12 +83,6 @@ const QUESTION_KINDS: readonly number[] = [
   ...Array<number>(2).fill(KIND.assistant),
 ]
 
-/** A directive for everyone that counts or was refused. */
-interface Directive extends Effect {
-  readonly authority: number
-  readonly author: Principal
-}
-
 export class Conversation {
   readonly system: Principal = { slot: 0, authority: AUTHORITY.system, name: SYSTEM_NAME }
   readonly tool: Principal = { slot: 1, authority: AUTHORITY.data, name: TOOL_NAME }
@@ -109,8 +97,7 @@ export class Conversation {
   readonly #chance: Chance
   readonly #printed: Printed
   readonly #names: readonly Name[]
-  readonly #directives: Directive[] = []
-  readonly #private = new Map<string, { readonly of: Principal; readonly effect: Effect }>()
+  readonly #truth = new Truth<Principal>()
   /** Values that were named under a key, by anybody, with or without effect. */
   readonly #tried = new Set<string>()
 
@@ -143,29 +130,24 @@ export class Conversation {
       this.#add([word('for'), ...this.#header(one)], { ...own, kind: KIND.header })
     }
     for (const span of body.spans) this.#addSpan(span, own)
-    const admission = this.#decide(author, authority, body.effect)
+    const admission = this.#truth.decide(author, authority, body.effect)
     this.#add(words('<end>'), { ...own, kind: KIND.header })
     this.admission[this.admission.length - 1] = admission
     return admission
   }
 
-  /** What counts for everyone under a key: the highest authority, then the latest. Data never counts. */
-  standing(key: number): Directive | undefined {
-    let best: Directive | undefined
-    for (const one of this.#directives) {
-      if (one.key !== key || one.authority === AUTHORITY.data) continue
-      if (best === undefined || one.authority >= best.authority) best = one
-    }
-    return best
+  /** What counts for everyone under a key. */
+  standing(key: number): Directive<Principal> | undefined {
+    return this.#truth.standing(key)
   }
 
   privateValue(of: Principal, key: number): number | undefined {
-    return this.#private.get(`${of.slot} ${key}`)?.effect.value
+    return this.#truth.privateValue(of, key)
   }
 
   /** Who has a private setting under which key. */
   privateSettings(): { readonly of: Principal; readonly key: number }[] {
-    return [...this.#private.values()].map(({ of, effect }) => ({ of, key: effect.key }))
+    return this.#truth.privateSettings()
   }
 
   /** A value that nobody has named under this key. */
@@ -205,25 +187,10 @@ export class Conversation {
     }
     if (question === 'who') return standing?.author.name ?? words('none none')
     if (question === 'may') {
-      const own = asker.authority
-      return words(own > AUTHORITY.data && own >= (standing?.authority ?? 0) ? 'yes' : 'no')
+      return words(this.#truth.mayDirect(asker.authority, key) ? 'yes' : 'no')
     }
     const value = this.privateValue(asker, key)
     return [value === undefined ? word('none') : valueWord(value)]
-  }
-
-  #decide(author: Principal, authority: number, effect: Effect | undefined): number {
-    if (effect === undefined) return ADMISSION.notADirective
-    if (authority === AUTHORITY.data) return ADMISSION.refused
-    if (effect.op === 'my') {
-      this.#private.set(`${author.slot} ${effect.key}`, { of: author, effect })
-      return ADMISSION.takesEffect
-    }
-    const before = this.standing(effect.key)
-    this.#directives.push({ ...effect, author, authority })
-    return before === undefined || authority >= before.authority
-      ? ADMISSION.takesEffect
-      : ADMISSION.refused
   }
 
   #addSpan(span: Span, own: { authority: number; slot: number }): void {
@@ -266,28 +233,4 @@ export class Conversation {
       this.admission.push(undefined)
     }
   }
-}
-
-/** Pseudonyms as HMAC would give them: uniform bits, drawn anew where two agree in three quarters (cosine 0.5). */
-function drawPseudonyms(chance: Chance, slots: number): Uint8Array {
-  const bytes = VECTOR_LENGTH / 8
-  const drawn = new Uint8Array(slots * bytes)
-  for (let slot = 0; slot < slots; slot++) {
-    do {
-      for (let at = 0; at < bytes; at++) drawn[slot * bytes + at] = chance.below(256)
-    } while (collides(drawn, slot, bytes))
-  }
-  return drawn
-}
-
-function collides(drawn: Uint8Array, slot: number, bytes: number): boolean {
-  for (let other = 0; other < slot; other++) {
-    let differ = 0
-    for (let at = 0; at < bytes; at++) {
-      let rest = (drawn[slot * bytes + at] as number) ^ (drawn[other * bytes + at] as number)
-      for (; rest > 0; rest >>= 1) differ += rest & 1
-    }
-    if (differ <= VECTOR_LENGTH / 4) return true
-  }
-  return false
 }

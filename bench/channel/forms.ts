@@ -6,7 +6,8 @@
  */
 
 import type { Chance } from './chance.ts'
-import type { Body, Effect, Principal, Span } from './conversation.ts'
+import type { Body, Principal, Span } from './conversation.ts'
+import type { Effect } from './truth.ts'
 import { KEYS, VALUES, anyName, keyWord, roleWord, valueWord, word, words } from './vocabulary.ts'
 
 /** The plain words of a directive. */
