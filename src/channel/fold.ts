@@ -40,15 +40,14 @@ export function foldable(text: string): Foldable {
 export function plainOf(text: string): string {
   return text
     .normalize('NFKC')
-    .replace(SIGNS, (sign) => PLAIN.get(sign) ?? (UNSEEN.test(sign) ? '' : ' '))
+    .replace(SIGNS, (sign) => PLAIN.get(sign) ?? plainSign(sign))
     .replace(RESIZED, (letter) => letter.toLowerCase())
 }
 
 /** Signs that are no letters, figures or marks of any script, as far as writing in general uses them. */
 const SIGNS =
-  /[\u0080-\u00a9\u00ab-\u00b1\u00b4\u00b6\u00b8\u00bb\u00bf\u00d7\u00f7\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u206f\u20a0-\u20cf\u2190-\u23ff\u2500-\u27bf\u2900-\u2bff\u3001-\u3003\u3008-\u3011\u3014-\u301f\u3164\ufe00-\ufe0f\ufeff\uffa0\u2212]|\udb40[\udc00-\udfff]|[\ud83c-\ud83e][\udc00-\udfff]/g
-const UNSEEN = /^\p{Default_Ignorable_Code_Point}$/u
-const PLAIN: ReadonlyMap<string, string> = new Map([
+  /[\u0080-\u00a9\u00ab-\u00b1\u00b4\u00b6\u00b8\u00bb\u00bf\u00d7\u00f7\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u206f\u20a0-\u20cf\u2190-\u23ff\u2500-\u27bf\u2900-\u2bff\u3001-\u3003\u3008-\u3011\u3014-\u301f\u3164\ufeff\uffa0\u2212]|\u034f|[\ufe00-\ufe0f]|\udb40[\udc00-\udfff]|[\ud83c-\ud83e][\udc00-\udfff]/g
+const PLAIN = new Map<string, string>([
   ...Array.from('\u2018\u2019\u201b', (quote) => [quote, "'"] as const),
   ...Array.from('\u201c\u201d\u201f', (quote) => [quote, '"'] as const),
   // A long dash parts words; what may stand in a name or between figures is a hyphen.
@@ -57,12 +56,19 @@ const PLAIN: ReadonlyMap<string, string> = new Map([
   ['\u3002', '.'],
 ])
 
+/** What another sign is, to be looked up from now on: there are some thousands. */
+function plainSign(sign: string): string {
+  const plain = /^\p{Default_Ignorable_Code_Point}$/u.test(sign) ? '' : ' '
+  PLAIN.set(sign, plain)
+  return plain
+}
+
 /**
  * The capitals whose small letters take more or fewer bytes of UTF-8: they are small in `source` too.
- * `fold.test.ts` tries every character.
+ * `text-index.test.ts` tries every character.
  */
 const RESIZED =
-  /[\u0130\u023a\u023e\u1e9e\u2c62\u2c64\u2c6d-\u2c70\u2c7e\u2c7f\ua78d\ua7aa-\ua7ae\ua7b0-\ua7b2\ua7c5]/g
+  /[\u0130\u023a\u023e\u1e9e\u2c62\u2c64\u2c6d-\u2c70\u2c7e\u2c7f\ua78d\ua7aa-\ua7ae\ua7b0-\ua7b2\ua7c5\ua7cb\ua7dc]/g
 
 /** The skeleton of `text`. */
 export function skeletonOf(text: string): Buffer {
@@ -168,29 +174,37 @@ const OF_RUN = Uint8Array.from({ length: 256 }, (_, byte) => {
 
 /**
  * The runs in which something may be encoded, from and to: long enough, and no plain words. HOT: a run goes
- * over eight bytes that begin at a multiple of eight, and hardly any eight bytes of a text hold no space.
+ * over two whole words of four bytes that begin at a multiple of eight and over one beside them, and few
+ * such words hold no space.
  */
 export function runsIn(source: Uint8Array): [number, number][] {
   const view = new DataView(source.buffer, source.byteOffset, source.length)
   const found: [number, number][] = []
-  for (let at = 0; at + 8 <= source.length; at += 8) {
-    if (holdsSpace(view.getInt32(at)) || holdsSpace(view.getInt32(at + 4))) continue
-    let to = at
-    while (to < source.length && OF_RUN[source[to] as number] !== 0) to++
-    if (to - at < 8) continue
-    let from = at
-    while (from > 0 && OF_RUN[source[from - 1] as number] !== 0) from--
+  const last = source.length - 8
+  for (let at = 0; at <= last; at += 8) {
+    if ((spaces(view.getInt32(at, true)) | spaces(view.getInt32(at + 4, true))) !== 0) continue
+    const before = at < 4 || spaces(view.getInt32(at - 4, true)) !== 0
+    const after = at + 4 > last || spaces(view.getInt32(at + 8, true)) !== 0
+    if (before && after) continue
+    const [from, to] = around(source, at)
     if (to - from >= MIN_RUN && isOdd(source.subarray(from, to))) found.push([from, to])
-    // To the eight bytes that hold what ends it: another run may begin behind.
-    at = to & ~7
-    if (at === to) at -= 8
+    // Past the words that hold what ends it. Where that is no space, the next may begin a run.
+    at = Math.max(at, to & ~7)
   }
   return found
 }
 
-/** Whether one of four bytes is a space or another of the signs before `+`, of which no run has any. */
-function holdsSpace(bytes: number): boolean {
-  return ((bytes - 0x2b2b2b2b) & ~bytes & 0x80808080) !== 0
+/** Not 0 if among four bytes is a space or another sign before `+`, of which no run has any. */
+function spaces(bytes: number): number {
+  return (bytes - 0x2b2b2b2b) & ~bytes & 0x80808080
+}
+
+/** The run that goes over a place, or none. */
+function around(source: Uint8Array, at: number): [number, number] {
+  let [from, to] = [at, at]
+  while (to < source.length && OF_RUN[source[to] as number] !== 0) to++
+  while (from > 0 && OF_RUN[source[from - 1] as number] !== 0) from--
+  return [from, to]
 }
 
 function isOdd(run: Uint8Array): boolean {

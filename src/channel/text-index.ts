@@ -113,7 +113,7 @@ interface Sought {
 }
 
 function soughtOf(value: string): Sought {
-  const { source: bytes, lowered } = foldable(value)
+  const { source: bytes, lowered, raw } = foldable(value)
   const begins = lowered.findIndex((byte) => FOLD[byte] !== 0)
   const ends = lowered.findIndex((byte, at) => at > begins && FOLD[byte] === 0)
   const run =
@@ -121,7 +121,7 @@ function soughtOf(value: string): Sought {
       ? lowered.subarray(0, 0)
       : lowered.subarray(begins, ends === -1 ? lowered.length : ends)
   const composed = value.normalize('NFC')
-  const isPlain = bytes.length === value.length || plainOf(value) === composed
+  const isPlain = raw === undefined || plainOf(value) === composed
   return { bytes, first: foldedBytes(run), raw: isPlain ? undefined : composed }
 }
 
