@@ -71,6 +71,7 @@ import {
 } from './delegations.ts'
 import {
   keepTemplate,
+  removeTemplate,
   listTemplates,
   proposeScope,
   setAgency,
@@ -150,6 +151,7 @@ export const OPERATIONS = {
   decideApproval,
   proposeScope,
   keepTemplate,
+  removeTemplate,
   listTemplates,
   setAgency,
   showAgency,

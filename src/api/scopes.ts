@@ -40,7 +40,19 @@ export const keepTemplate = operation({
     name: slug,
     sentence: z.string().min(1).max(500),
     details: z.array(jsonObject).min(1).max(50),
+    /** Of parameters by name: `type` (`text` or `number`), `within` (a condition on the value). */
+    parameters: z.record(z.string().max(40), jsonObject).optional(),
   }),
+  output: done,
+})
+
+export const removeTemplate = operation({
+  id: 'template.remove',
+  asker: 'person',
+  method: 'DELETE',
+  path: '/archetypes/{archetype}/templates/{name}',
+  summary: 'Remove a request that recurs; what was delegated by it stays.',
+  input: z.strictObject({ archetype: slug, name: slug }),
   output: done,
 })
 
@@ -57,6 +69,7 @@ export const listTemplates = operation({
         name: z.string(),
         sentence: z.string(),
         details: z.array(jsonObject),
+        parameters: z.record(z.string(), jsonObject).optional(),
         /** One for each part of `details`, with `{parameters}` where values belong. */
         sentences: z.array(z.string()),
       }),

@@ -53,7 +53,7 @@ export const PRIVILEGES: Privileges = {
   delegation_usage: 'select, insert, update (used)',
   connection: 'select, insert, update (ended_at)',
   agency: 'select, insert, update (agency)',
-  scope_template: 'select, insert, update (sentence, details)',
+  scope_template: 'select, insert, update (sentence, details, parameters), delete',
   refusal_budget: 'select, insert, update (refusals, within_seconds)',
   agent_refusal: 'select, insert, delete',
 

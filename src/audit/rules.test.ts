@@ -65,6 +65,38 @@ const moved: Entry = {
   from: 'collect',
   to: 'draft',
 }
+const kept = (template?: string): Entry => ({
+  v,
+  time,
+  by,
+  kind: 'template_kept',
+  archetype: 'archetype:clerk',
+  name: 'refund',
+  sentence: 'refund {id}',
+  ...(template !== undefined && { template }),
+})
+const removed: Entry = {
+  v,
+  time,
+  by,
+  kind: 'template_removed',
+  archetype: 'archetype:clerk',
+  name: 'refund',
+}
+const ofAlice = { type: 'person' as const, person: 'per_alice', presence: 'session' as const }
+const proposed = (
+  more: Partial<EntryOf<'delegation_created'>> = {},
+): EntryOf<'delegation_created'> =>
+  created('dlg_9', {
+    by: ofAlice,
+    proposed: {
+      by: 'model',
+      model: 'small',
+      template: { name: 'refund', digest },
+      proposal: { sealed: digest, bytes: 1 },
+    },
+    ...more,
+  })
 const byBoth = (more: Partial<EntryOf<'call_intended'>> = {}): Entry =>
   testIntended('c', { delegation: 'dlg_2', agents: ['agt_2', 'agt_1'], stage: 'collect', ...more })
 const forAny = created('dlg_1', { delegate: { archetype: 'clerk' } })
@@ -223,6 +255,35 @@ const cases: [name: string, entries: Entry[], broken?: BrokenRule['rule']][] = [
     'a touch between reading and the call, with others around it',
     [touch('per_a'), touch('dlg_1'), touch('per_b'), testIntended('c', { readAt: 1 })],
     'one_instant',
+  ],
+  ['a template that was kept is removed', [kept(), removed]],
+  ['a template that was not kept is removed', [removed], 'proposed_scope'],
+  ['a template is removed twice', [kept(), removed, removed], 'proposed_scope'],
+  ['a scope proposed by a template that stands', [kept(digest), proposed()]],
+  ['… of which an older entry has no digest', [kept(), proposed()]],
+  ['a scope proposed by a template of other text', [kept(other), proposed()], 'proposed_scope'],
+  ['… as it was before', [kept(digest), kept(other), proposed()], 'proposed_scope'],
+  ['… that was removed before', [kept(digest), removed, proposed()], 'proposed_scope'],
+  ['… and removed afterwards', [kept(digest), proposed(), removed]],
+  [
+    '… of another kind of agent',
+    [kept(digest), proposed({ delegate: { archetype: 'cook' } })],
+    'proposed_scope',
+  ],
+  ['a proposal that a program confirmed', [kept(digest), proposed({ by })], 'proposed_scope'],
+  [
+    'a proposal that somebody else confirmed',
+    [kept(digest), proposed({ by: { ...ofAlice, person: 'per_paul' } })],
+    'proposed_scope',
+  ],
+  [
+    'a proposal below another delegation',
+    [kept(digest), created('dlg_1'), proposed({ parent: 'dlg_1' })],
+    'proposed_scope',
+  ],
+  [
+    'a proposal from the words alone',
+    [proposed({ proposed: { by: 'words', proposal: { sealed: digest, bytes: 1 } } })],
   ],
   ['a touch after the call', [testIntended('c'), touch('dlg_1')]],
   [

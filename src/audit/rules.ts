@@ -3,12 +3,14 @@
  *
  * Hand every entry in order to `EntryRules.check`. It keeps one number per subject that was ever
  * touched, what is open (calls without outcome, approvals that were not used), whose authority stands
- * (`standing-authority.ts`), and who belongs where and answers for whom (`standing-people.ts`).
+ * (`standing-authority.ts`), who belongs where and answers for whom (`standing-people.ts`), and by which
+ * templates something may have been proposed (`standing-templates.ts`).
  */
 
 import type { Entry, EntryOf, Subject } from './entry.ts'
 import { StandingAuthority } from './standing-authority.ts'
 import { StandingPeople } from './standing-people.ts'
+import { StandingTemplates } from './standing-templates.ts'
 
 /** A rule that an entry breaks. */
 export interface BrokenRule {
@@ -20,6 +22,7 @@ export interface BrokenRule {
     | 'group_membership'
     | 'accountable_person'
     | 'agent_key'
+    | 'proposed_scope'
   readonly message: string
 }
 
@@ -41,12 +44,14 @@ export class EntryRules {
   readonly #approved = new Set<Subject>()
   readonly #authority = new StandingAuthority()
   readonly #people = new StandingPeople()
+  readonly #templates = new StandingTemplates()
 
   /** The first rule that `entry` breaks, given all that were checked before it. */
   check(index: number, entry: Entry): BrokenRule | undefined {
     const broken = this.#judge(index, entry)
     this.#authority.follow(index, entry)
     this.#people.follow(entry)
+    this.#templates.follow(entry)
     for (const subject of entry.touches ?? []) this.#touched.set(subject, index)
     return broken
   }
@@ -66,6 +71,10 @@ export class EntryRules {
         return this.#unauthorized(entry) ?? breaks('agent_key', this.#people.rekeyed(entry))
       case 'call_outcome':
         return this.#strayOutcome(entry)
+      case 'template_removed':
+        return breaks('proposed_scope', this.#templates.missing(entry))
+      case 'delegation_created':
+        return breaks('proposed_scope', this.#templates.misproposed(entry))
       case 'approval_requested':
         this.#requested.set(entry.approval, entry)
         return undefined

@@ -4,10 +4,10 @@ import type { Command } from 'commander'
 import * as z from 'zod'
 import { act, type Options } from './act.ts'
 import { contextOf } from './context.ts'
-import type { Output } from '../api/operations.ts'
+import type { Input, Output } from '../api/operations.ts'
 import { detailsIn } from './delegation-commands.ts'
 import { examples, print, refused, Refused, table } from './terminal.ts'
-import { secondsOf, wholeNumber } from './usage.ts'
+import { secondsOf, UsageError, wholeNumber } from './usage.ts'
 
 const toolClass = z.enum(['read', 'write', 'egress', 'destructive', 'money'])
 const agency = z.enum(['always', 'strict', 'doubt', 'never'])
@@ -145,6 +145,7 @@ function addTemplateCommands(template: Command): void {
     .summary('keep one, or another in its place; whoever answers for the kind of agent may')
     .requiredOption('--sentence <text>', 'how people ask for it, with {parameters}')
     .requiredOption('--details <file>', 'what it allows, with "{parameter}" where a value belongs')
+    .option('--parameters <json>', 'what is declared of parameters: their type, and within what')
     .addHelpText(
       'after',
       `${examples(
@@ -154,6 +155,8 @@ A file for --details; a location is the name of a server:
   [{ "type": "mcp_call", "locations": ["shop"], "actions": ["tools/call:refund"],
      "arguments": { "refund": { "order": { "equals": "{id}" }, "amount": { "max": "{amount}" } } },
      "limits": { "calls": 1 } }]
+--parameters says more of them; "type" is number or text, "within" a condition as in the details:
+  '{ "id": { "type": "text" }, "amount": { "within": { "max": 100 } } }'
 `,
     )
     .action(
@@ -164,10 +167,32 @@ A file for --details; a location is the name of a server:
           name: name ?? '',
           sentence: options['sentence'] ?? '',
           details: detailsIn(options['details'] ?? ''),
+          ...(options['parameters'] !== undefined && {
+            parameters: parametersIn(options['parameters']),
+          }),
         }),
         () => 'kept',
       ),
     )
+  template
+    .command('remove <archetype> <name>')
+    .summary('remove one; what was delegated by it keeps what it was given')
+    .addHelpText('after', examples('behalf template remove shop-clerk refund'))
+    .action(
+      act(
+        'removeTemplate',
+        (archetype, _options, name) => ({ archetype, name: name ?? '' }),
+        () => 'removed',
+      ),
+    )
+}
+
+function parametersIn(json: string): NonNullable<Input<'keepTemplate'>['parameters']> {
+  try {
+    return z.record(z.string(), z.record(z.string(), z.json())).parse(JSON.parse(json))
+  } catch {
+    throw new UsageError('expected --parameters to be a JSON object of objects')
+  }
 }
 
 function budgetText({ refusals, withinSeconds }: Output<'showRefusalBudget'>): string {

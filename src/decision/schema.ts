@@ -68,7 +68,8 @@ const OPERATIONS: typeof METHODS = {
   ),
   // Whoever answers for the archetype, and nobody else, turns its dial and sets its budget:
   // delegation/ sees to that.
-  ...all(['agency.set', 'budget.set', 'template.keep', 'scope.propose'], 'Installation', 'begin'),
+  ...all(['agency.set', 'budget.set', 'template.keep', 'template.remove'], 'Installation', 'begin'),
+  ...all(['scope.propose'], 'Installation', 'begin'),
   ...all(['agent.show'], 'Agent', 'look'),
   ...all(['agent.suspend', 'agent.resume', 'agent.end'], 'Agent', 'hold'),
   ...all(['delegation.show'], 'Delegation', 'audit'),

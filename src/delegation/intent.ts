@@ -48,7 +48,7 @@ const host = z
  * - `any`: whatever it is, or nothing: where the call reaches is left to provenance and policy.
  * - `pattern`: literal text in which `*` stands for one or more of a few harmless characters.
  */
-const condition = z
+export const conditionSchema = z
   .strictObject({
     equals: scalar.exactOptional(),
     oneOf: z.array(scalar).min(1).max(100).exactOptional(),
@@ -90,7 +90,9 @@ const detail = z
     locations: z.array(z.string().min(1).max(500)).min(1).max(16),
     actions: z.array(actionSchema).min(1).max(64),
     /** By what `argumentsKey` says of the action, then by argument path. */
-    arguments: z.record(z.string().max(300), z.record(argumentPath, condition)).exactOptional(),
+    arguments: z
+      .record(z.string().max(300), z.record(argumentPath, conditionSchema))
+      .exactOptional(),
     /** The stages in which it grants; all if absent. */
     stages: z.array(stageSchema()).min(1).max(50).exactOptional(),
     limits: limits.exactOptional(),
@@ -112,7 +114,7 @@ const details = z.array(detail).min(1).max(50)
 /** One `authorization_details` object (RFC 9396 §2) of type `mcp_call`. */
 export type McpCallDetail = z.infer<typeof detail>
 /** What the value at one argument path must meet. */
-export type Condition = z.infer<typeof condition>
+export type Condition = z.infer<typeof conditionSchema>
 /** One member of a condition. */
 export type Predicate = {
   [K in keyof Condition]-?: { readonly name: K; readonly operand: NonNullable<Condition[K]> }

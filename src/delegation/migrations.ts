@@ -146,4 +146,9 @@ export const migrations: readonly Migration[] = [
       create index agent_refusal_at on agent_refusal (at)
     `,
   },
+  {
+    // What a template declares of its parameters.
+    name: 'delegation-0006',
+    up: `alter table scope_template add column parameters jsonb not null default '{}'`,
+  },
 ]

@@ -3,22 +3,50 @@
  *
  * "refund order {id} up to {amount}" is a sentence with parameters; its details hold the same parameters
  * where a value belongs. Call `fillTemplate`: if the words are the sentence, the details are intent like
- * any other. What stands in a parameter is one value and never structure.
+ * any other. `fillValues` is for whoever has the values already. What stands in a parameter is one value
+ * and never structure: it is of its type, within what was declared for it, and leads nowhere else.
+ * `ceilingOf` says how much a template could come to at most; `keep-template.ts` keeps them.
  */
 
 import * as z from 'zod'
-import { append } from '../audit/append.ts'
+import { type Digest, digestOfJson } from '../base/bytes.ts'
 import type { Json, JsonObject } from '../base/canonical-json.ts'
-import type { Clock } from '../base/clock.ts'
-import { ok, refuse, type Result } from '../base/result.ts'
-import { archetypeSubject } from '../identity/agent.ts'
-import { personActor, type Session } from '../people/session.ts'
-import type { Store, Tx } from '../store/store.ts'
-import { answersFor } from './agency.ts'
+import { canonicalSegments } from './canonical-path.ts'
 import { inPlainWords } from './detail-in-words.ts'
-import { type McpCallDetail, parseDetails } from './intent.ts'
+import {
+  type Condition,
+  conditionSchema,
+  type McpCallDetail,
+  parseDetails,
+  predicates,
+} from './intent.ts'
+import { matches } from './pattern.ts'
+import { amountOf, holds } from './predicate.ts'
 
-const detailSchema = z.record(z.string(), z.json())
+const NAME = '[a-z][a-z0-9_]{0,30}'
+const PARAMETER = new RegExp(`\\{(${NAME})\\}`, 'g')
+const WHOLE = new RegExp(`^\\{(${NAME})\\}$`)
+/** What a sentence could hold in the place of a parameter. */
+const VALUE = /^[^"{}]{1,200}$/
+
+/** What the values of one parameter are: numbers or text, and within which condition. */
+const termsSchema = z.strictObject({
+  /** A number where one belongs, unless this says that `17` is text. */
+  type: z.enum(['text', 'number']).exactOptional(),
+  within: conditionSchema
+    .refine(
+      ({ sum, any }) => sum === undefined && any === undefined,
+      'expected bounds of one value',
+    )
+    .exactOptional(),
+})
+/** @see termsSchema */
+export type ParameterTerms = z.infer<typeof termsSchema>
+
+/** Details with parameters in them, and what is declared of those. */
+export const templateDetailsSchema = z.array(z.record(z.string(), z.json())).min(1).max(50)
+/** @see termsSchema */
+export const parametersSchema = z.record(z.string().regex(new RegExp(`^${NAME}$`)), termsSchema)
 
 /** A request that recurs. */
 export interface ScopeTemplate {
@@ -26,20 +54,57 @@ export interface ScopeTemplate {
   /** With `{parameter}` for each value. */
   readonly sentence: string
   /** Details with `"{parameter}"` where a value belongs; a number stays one. */
-  readonly details: readonly z.infer<typeof detailSchema>[]
+  readonly details: z.infer<typeof templateDetailsSchema>
+  /** What is declared of parameters; of one that is absent, nothing. */
+  readonly parameters?: Readonly<Record<string, ParameterTerms>>
 }
 
-const PARAMETER = /\{([a-z][a-z0-9_]{0,30})\}/g
+type Fillable = Pick<ScopeTemplate, 'sentence' | 'details' | 'parameters'>
 
 /** The details of a template for these words; undefined when the words are not its sentence. */
 export function fillTemplate(
-  template: Pick<ScopeTemplate, 'sentence' | 'details'>,
+  template: Fillable,
   words: string,
 ): readonly McpCallDetail[] | undefined {
   const values = valuesIn(template.sentence, words)
-  if (values === undefined) return undefined
-  const parsed = parseDetails(filled(template.details, values))
+  return values && fillValues(template, values)
+}
+
+/** The details of a template for these values; undefined unless it is exactly its parameters that have one. */
+export function fillValues(
+  template: Fillable,
+  values: ReadonlyMap<string, string>,
+): readonly McpCallDetail[] | undefined {
+  const names = parametersOfSentence(template)
+  if (values.size !== names.length || !names.every((name) => values.has(name))) return undefined
+  if (![...values.values()].every((value) => VALUE.test(value))) return undefined
+  if (!placesOf(template).every((place) => canStand(values.get(place.name) ?? '', place)))
+    return undefined
+  for (const [name, value] of values) {
+    const terms = termsOf(template, name)
+    if (typed(value, terms) === undefined || !isWithin(value, terms)) return undefined
+  }
+  const parsed = parseDetails(filled(template.details, values, template))
   return parsed.ok ? parsed.value : undefined
+}
+
+/** The parameters of a template, in the order of its sentence, once each. */
+export function parametersOfSentence({
+  sentence,
+}: Pick<ScopeTemplate, 'sentence'>): readonly string[] {
+  return [...new Set([...sentence.matchAll(PARAMETER)].map(([, name]) => name ?? ''))]
+}
+
+/** Whether values of a parameter are numbers: declared so, or because they stand where only a number can. */
+export function isNumeric(template: Fillable, name: string): boolean {
+  const { type } = termsOf(template, name)
+  if (type !== undefined) return type === 'number'
+  return placesOf(template).some((place) => place.name === name && NUMERIC.has(place.under))
+}
+
+/** Of all that a template says: whatever was proposed by it can be compared with what was kept. */
+export function digestOfTemplate({ sentence, details, parameters = {} }: Fillable): Digest {
+  return digestOfJson({ sentence, details: [...details], parameters })
 }
 
 /** The words without case, doubled spaces and the end of a sentence. */
@@ -50,7 +115,7 @@ function plain(text: string): string {
 function valuesIn(sentence: string, words: string): ReadonlyMap<string, string> | undefined {
   const names = [...sentence.matchAll(PARAMETER)].map(([, name]) => name ?? '')
   const parts = plain(sentence)
-    .split(/\{[a-z][a-z0-9_]{0,30}\}/)
+    .split(new RegExp(`\\{${NAME}\\}`))
     .map((part) => RegExp.escape(part))
   // One word, or several between quotes: a value cannot swallow the rest of the sentence.
   const pattern = new RegExp(`^${parts.join(`("[^"{}]{1,200}"|[^\\s"{}]{1,200})`)}$`, 'i')
@@ -66,21 +131,101 @@ function valuesIn(sentence: string, words: string): ReadonlyMap<string, string> 
   return values
 }
 
+/** Where a parameter stands in details. */
+interface Place {
+  readonly name: string
+  /** The member that it is the value of: a predicate, or a limit. */
+  readonly under: string
+  /** Whether nothing stands beside it. */
+  readonly isWhole: boolean
+}
+
+/** Members whose value is a number. */
+const NUMERIC: ReadonlySet<string> = new Set(['min', 'max', 'sum', 'calls', 'until'])
+
+function placesOf({ details }: Pick<ScopeTemplate, 'details'>): readonly Place[] {
+  return details.flatMap((detail) =>
+    Object.entries(detail).flatMap(([member, value]) => {
+      if (member === 'arguments')
+        return members(value).flatMap(([, paths]) =>
+          members(paths).flatMap(([, condition]) =>
+            members(condition).flatMap(([name, operand]) => placesIn(operand, name)),
+          ),
+        )
+      if (member === 'limits')
+        return members(value).flatMap(([name, limit]) => placesIn(limit, name))
+      return placesIn(value, ELSEWHERE)
+    }),
+  )
+}
+
+/** Neither a condition nor a limit: no value belongs there. */
+const ELSEWHERE = ''
+
+function placesIn(value: Json, under: string): Place[] {
+  if (typeof value === 'string')
+    return [...value.matchAll(PARAMETER)].map(([, name = '']) => ({
+      name,
+      under,
+      isWhole: WHOLE.test(value),
+    }))
+  if (Array.isArray(value)) return (value as readonly Json[]).flatMap((one) => placesIn(one, under))
+  return members(value).flatMap(([, member]) => placesIn(member, under))
+}
+
+function members(value: Json): [string, Json][] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return []
+  return Object.entries(value as JsonObject).map(([name, member]) => [name, member ?? null])
+}
+
+/** What could make a text that a value stands in mean another place, host or pattern. */
+const STRUCTURE = /[/\\?#:@%*]/
+
+/** Whether a value is one value where it stands. */
+function canStand(value: string, { under, isWhole }: Place): boolean {
+  // A `*` of its own would match what nobody named.
+  if (under === 'pattern') return isWhole ? !value.includes('*') : matches('*', value)
+  return isWhole || (under !== 'prefix' && under !== 'host') || !STRUCTURE.test(value)
+}
+
+function termsOf(
+  { parameters = {} }: Pick<ScopeTemplate, 'parameters'>,
+  name: string,
+): ParameterTerms {
+  return Object.hasOwn(parameters, name) ? (parameters[name] ?? {}) : {}
+}
+
+/** A value as it stands alone: a number if it reads as one, unless it was declared to be text. */
+function typed(text: string, { type }: ParameterTerms): string | number | undefined {
+  const amount = type === 'text' ? undefined : amountOf(text)
+  return amount ?? (type === 'number' ? undefined : text)
+}
+
+function isWithin(text: string, terms: ParameterTerms): boolean {
+  const value = typed(text, terms)
+  return predicates(terms.within ?? {}).every((one) => value !== undefined && holds(value, one))
+}
+
 /** Puts values in the place of parameters; a whole text that is one parameter may become a number. */
-function filled(value: Json, values: ReadonlyMap<string, string>): Json {
+function filled(
+  value: Json,
+  values: ReadonlyMap<string, string>,
+  template: Pick<ScopeTemplate, 'parameters'>,
+): Json {
   if (typeof value === 'string') {
-    const [, whole] = /^\{([a-z][a-z0-9_]{0,30})\}$/.exec(value) ?? []
-    const text = value.replaceAll(PARAMETER, (all, name: string) => values.get(name) ?? all)
-    return whole !== undefined && /^(?:0|[1-9]\d{0,10})(?:\.\d{1,4})?$/.test(text)
-      ? Number(text)
-      : text
+    const [, whole] = WHOLE.exec(value) ?? []
+    const said = whole === undefined ? undefined : values.get(whole)
+    if (whole !== undefined && said !== undefined)
+      return typed(said, termsOf(template, whole)) ?? said
+    return value.replaceAll(PARAMETER, (all, name: string) => values.get(name) ?? all)
   }
-  if (Array.isArray(value)) return (value as readonly Json[]).map((item) => filled(item, values))
+  if (Array.isArray(value))
+    return (value as readonly Json[]).map((item) => filled(item, values, template))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value as JsonObject).map(([key, member]) => [
       key,
-      member === undefined ? null : filled(member, values),
+      member === undefined ? null : filled(member, values, template),
     ]),
   )
 }
@@ -92,63 +237,109 @@ export function templateInWords({ details }: Pick<ScopeTemplate, 'details'>): re
 }
 
 /** Whether a template can be used: its details, with any value in each place, are intent. */
-function isSound({ sentence, details }: ScopeTemplate): boolean {
-  const names = new Set([...sentence.matchAll(PARAMETER)].map(([, name]) => name ?? ''))
-  const used = [...JSON.stringify(details).matchAll(PARAMETER)].map(([, name]) => name ?? '')
-  const sample = new Map([...names].map((name) => [name, '1']))
-  return used.every((name) => names.has(name)) && parseDetails(filled(details, sample)).ok
+export function isSound(template: Fillable): boolean {
+  const { details, parameters = {} } = template
+  const names = parametersOfSentence(template)
+  const places = placesOf(template)
+  const known = [...places.map(({ name }) => name), ...Object.keys(parameters)]
+  // Which tool, which server, which stage, who says yes: these are the template's own to say.
+  const isPlaced = places.every(({ under }) => under !== ELSEWHERE)
+  if (!isPlaced || !known.every((name) => names.includes(name))) return false
+  const sample = new Map(
+    names.map((name) => [name, sampleOf(places.filter((one) => one.name === name))]),
+  )
+  return parseDetails(filled(details, sample, template)).ok
 }
 
-type TemplateTables = {
-  scope_template: { archetype: string; name: string; sentence: string; details: string }
+/** A value that can stand in all of these places, if any can. */
+function sampleOf(places: readonly Place[]): string {
+  const wholly = (name: string): boolean =>
+    places.some(({ under, isWhole }) => isWhole && under === name)
+  if (wholly('prefix')) return '/1'
+  return wholly('host') ? 'a.example' : '1'
 }
 
-const MOST_TEMPLATES = 200
-
-/** Keeps a template for a kind of agent; whoever answers for it does, and nobody else. */
-export async function keepTemplate(
-  request: ScopeTemplate & { readonly archetype: string },
-  session: Session,
-  env: { readonly store: Store; readonly clock: Clock },
-): Promise<Result<undefined>> {
-  const { archetype, name, sentence } = request
-  if (!isSound(request)) {
-    const message = 'expected details that are intent whatever stands in the parameters'
-    return refuse({ reason: 'invalid_authorization_details', message })
-  }
-  return await env.store.transaction(async (tx) => {
-    const time = env.clock.nowMilliseconds()
-    const entitled = await answersFor(tx, archetype, session, time)
-    if (!entitled.ok) return entitled
-    if ((await templatesOf(tx, archetype)).length >= MOST_TEMPLATES)
-      return refuse({ reason: 'too_many_templates' })
-    const details = JSON.stringify(request.details)
-    await tx
-      .withTables<TemplateTables>()
-      .insertInto('scope_template')
-      .values({ archetype, name, sentence, details })
-      .onConflict((on) => on.columns(['archetype', 'name']).doUpdateSet({ sentence, details }))
-      .execute()
-    const subject = archetypeSubject(archetype)
-    const by = personActor(session)
-    const kept = { archetype: subject, name, sentence }
-    await append(tx, [{ v: 1, kind: 'template_kept', time, by, touches: [subject], ...kept }])
-    return ok()
+/**
+ * The most that a template could come to, as details: in the place of each value the widest condition that its
+ * declaration and the text around it allow. Whatever values fill it lies within, or it is not what was kept.
+ */
+export function ceilingOf({ details, parameters = {} }: Fillable): readonly McpCallDetail[] {
+  return details.map((detail) => {
+    const { arguments: args, limits, ...rest } = detail as unknown as McpCallDetail
+    const conditions = Object.entries(args ?? {}).map(([key, paths]) => [
+      key,
+      Object.fromEntries(
+        Object.entries(paths).map(([path, condition]) => [path, widest(condition, parameters)]),
+      ),
+    ])
+    const most = limits && boundsOf(limits, parameters)
+    return {
+      ...rest,
+      ...(args !== undefined && { arguments: Object.fromEntries(conditions) }),
+      ...(most !== undefined && Object.keys(most).length > 0 && { limits: most }),
+    }
   })
 }
 
-/** The templates of a kind of agent, by name. */
-export async function templatesOf(tx: Tx, archetype: string): Promise<ScopeTemplate[]> {
-  const rows = await tx
-    .withTables<TemplateTables>()
-    .selectFrom('scope_template')
-    .select(['name', 'sentence', 'details'])
-    .where('archetype', '=', archetype)
-    .orderBy('name')
-    .execute()
-  return rows.map(({ name, sentence, details }) => ({
-    name,
-    sentence,
-    details: z.array(detailSchema).parse(details),
-  }))
+type Declared = Readonly<Record<string, ParameterTerms>>
+
+function widest(condition: Condition, parameters: Declared): Condition {
+  const given = Object.entries(condition as JsonObject)
+  const fixed = given.filter(([, operand]) => !holdsParameter(operand))
+  const open = given.filter(([, operand]) => holdsParameter(operand))
+  const widened = open.flatMap(([name, operand]) =>
+    Object.entries(widestOf(name, operand, parameters)),
+  )
+  // What the template fixes itself stands, whatever is declared beside it.
+  const merged = Object.fromEntries([...widened, ...fixed]) as Condition
+  return Object.keys(merged).length === 0 ? { any: true } : merged
+}
+
+/** The widest of one predicate with a parameter in it; nothing where there is no bound to state. */
+function widestOf(name: string, operand: Json | undefined, parameters: Declared): Condition {
+  if (typeof operand !== 'string') return {}
+  const [, whole] = WHOLE.exec(operand) ?? []
+  const within = whole === undefined ? {} : (parameters[whole]?.within ?? {})
+  switch (name) {
+    case 'equals':
+      return whole === undefined ? { pattern: operand.replaceAll(PARAMETER, '*') } : within
+    case 'pattern':
+      if (whole !== undefined)
+        return within.pattern === undefined ? {} : { pattern: within.pattern }
+      return { pattern: operand.replaceAll(PARAMETER, '*') }
+    case 'prefix': {
+      const prefix = whole === undefined ? enclosing(operand) : within.prefix
+      return prefix === undefined ? {} : { prefix }
+    }
+    case 'max':
+    case 'sum':
+      return within.max === undefined ? {} : { [name]: within.max }
+    case 'min':
+      return within.min === undefined ? {} : { min: within.min }
+    default:
+      return {}
+  }
+}
+
+/** The folder that a path with a parameter in it is certainly below. */
+function enclosing(prefix: string): string | undefined {
+  const before = prefix.slice(0, prefix.indexOf('{'))
+  const folder = before.slice(0, before.lastIndexOf('/'))
+  return canonicalSegments(folder).ok ? folder : undefined
+}
+
+/** Limits with the most in the place of a parameter, or none where nothing says how much that is. */
+function boundsOf(limits: Json, parameters: Declared): JsonObject {
+  return Object.fromEntries(
+    members(limits).flatMap(([name, value]): [string, Json][] => {
+      if (typeof value === 'object') return [[name, boundsOf(value, parameters)]]
+      if (typeof value !== 'string') return [[name, value]]
+      const most = parameters[WHOLE.exec(value)?.[1] ?? '']?.within?.max
+      return most === undefined ? [] : [[name, most]]
+    }),
+  )
+}
+
+function holdsParameter(value: Json | undefined): boolean {
+  return value !== undefined && JSON.stringify(value).search(PARAMETER) !== -1
 }

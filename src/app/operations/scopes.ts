@@ -4,12 +4,8 @@ import { ok, refuse } from '../../base/result.ts'
 import { dialOf, setAgency } from '../../delegation/agency.ts'
 import { proposeScope, type ScopeTool } from '../../delegation/propose-scope.ts'
 import { refusalBudgetOf, setRefusalBudget } from '../../delegation/refusal-budget.ts'
-import {
-  fillTemplate,
-  keepTemplate,
-  templateInWords,
-  templatesOf,
-} from '../../delegation/template.ts'
+import { keepTemplate, removeTemplate, templatesOf } from '../../delegation/keep-template.ts'
+import { fillTemplate, templateInWords } from '../../delegation/template.ts'
 import { offeredTools } from '../../registry/propose-review.ts'
 import { reviewedServers } from '../../registry/server-store.ts'
 import { serverResource } from '../../token/resource.ts'
@@ -21,6 +17,7 @@ export const scopeHandlers: Pick<
   Handlers,
   | 'proposeScope'
   | 'keepTemplate'
+  | 'removeTemplate'
   | 'listTemplates'
   | 'setAgency'
   | 'showAgency'
@@ -74,6 +71,9 @@ export const scopeHandlers: Pick<
   },
   keepTemplate: {
     run: async (request, session, env) => done(await keepTemplate(request, session, env)),
+  },
+  removeTemplate: {
+    run: async (request, session, env) => done(await removeTemplate(request, session, env)),
   },
   listTemplates: {
     run: async ({ archetype }, _session, env) => {
