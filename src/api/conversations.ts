@@ -77,6 +77,22 @@ const message = z.object({
   spans: z.array(span),
 })
 
+const neutralMessages = z.array(
+  z.object({
+    role: z.enum(['system', 'user', 'assistant']),
+    name: z.string().optional(),
+    content: z.string(),
+    parts: z.array(
+      z.object({
+        type: z.enum(['instruction', 'data']),
+        from: z.string(),
+        kind: z.enum(['utterance', 'quoted', 'data', 'assistant']),
+        text: z.string(),
+      }),
+    ),
+  }),
+)
+
 const turn = z.object({
   turn: z.string(),
   question: z.string(),
@@ -90,21 +106,7 @@ const turn = z.object({
   directing: z.array(z.string()),
   settings: z.array(folded),
   /** For a model without the channel; `content` for interfaces that take text alone. */
-  messages: z.array(
-    z.object({
-      role: z.enum(['system', 'user', 'assistant']),
-      name: z.string().optional(),
-      content: z.string(),
-      parts: z.array(
-        z.object({
-          type: z.enum(['instruction', 'data']),
-          from: z.string(),
-          kind: z.enum(['utterance', 'quoted', 'data', 'assistant']),
-          text: z.string(),
-        }),
-      ),
-    }),
-  ),
+  messages: neutralMessages,
   answer: z
     .object({
       message: z.string(),
@@ -235,13 +237,70 @@ export const sayAsAgent = operation({
   output: z.object({ message: z.string(), entry: z.int(), directives: z.array(folded) }),
 })
 
+const waitingTurn = z.object({
+  turn: z.string(),
+  question: z.string(),
+  asker: z.string(),
+  time: instant,
+})
+
+/** Sixteen hexadecimal digits: the 64 sign bits of a principal's vector, the low bit of each byte first. */
+const signs = z.string().regex(/^[0-9a-f]{16}$/)
+
+export const listTurns = operation({
+  id: 'conversation.turns',
+  asker: 'agent',
+  method: 'GET',
+  path: '/agent-turns',
+  summary: 'The turns of your conversation that wait for your answer, oldest first.',
+  input: nothing,
+  output: z.object({ conversation: z.string(), turns: z.array(waitingTurn) }),
+})
+
+export const fetchTurn = operation({
+  id: 'conversation.turn',
+  asker: 'agent',
+  method: 'GET',
+  path: '/agent-turns/{turn}',
+  summary: 'What you are asked, with who said what: as messages, or as tensors for a model.',
+  input: z.strictObject({ turn: reference, form: z.enum(['messages', 'tensors']).optional() }),
+  output: waitingTurn.extend({
+    conversation: z.string(),
+    /** The index of the entry that holds the digest. */
+    entry: z.int(),
+    /** SHA-256 of the canonical JSON of `envelopes`. */
+    digest: z.string(),
+    /** Who said each piece, by the record, in order. */
+    envelopes: z.array(z.record(z.string(), z.json())),
+    directing: z.array(z.string()),
+    settings: z.array(folded),
+    messages: neutralMessages,
+    tensors: z
+      .object({
+        /** The model whose words these are. */
+        model: z.object({ name: z.string(), digest: z.string() }),
+        inputIds: z.array(z.int()),
+        authority: z.array(z.int()),
+        kind: z.array(z.int()),
+        /** Of each token; a set bit is +1/8, another -1/8. */
+        principalSigns: z.array(signs),
+        messageEnds: z.array(z.int()),
+        /** Which message ends there. */
+        messages: z.array(z.string()),
+        /** The words that the ids of this input stand for. */
+        words: z.record(z.string(), z.string()),
+      })
+      .optional(),
+  }),
+})
+
 export const answerTurn = operation({
   id: 'conversation.answer',
   asker: 'agent',
   method: 'POST',
-  path: '/conversations/{id}/turns/{turn}/answer',
+  path: '/agent-turns/{turn}/answer',
   summary:
     'Answer a turn as the agent of the conversation; it goes to those who may know all of it.',
-  input: id.extend({ turn: reference, text }),
+  input: z.strictObject({ turn: reference, text }),
   output: z.object({ message: z.string(), audience: z.array(z.string()) }),
 })

@@ -91,6 +91,8 @@ import {
   verifyConversation,
   sayAsAgent,
   answerTurn,
+  fetchTurn,
+  listTurns,
 } from './conversations.ts'
 import { logStory, logEntries, logReceipt, logKey, logCosign, rotateKey } from './log.ts'
 
@@ -170,6 +172,8 @@ export const OPERATIONS = {
   verifyConversation,
   sayAsAgent,
   answerTurn,
+  fetchTurn,
+  listTurns,
   logStory,
   logEntries,
   logReceipt,

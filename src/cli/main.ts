@@ -12,6 +12,7 @@ import { addMigrateCommand } from './migrate-command.ts'
 import { addPeopleCommands } from './people-commands.ts'
 import { addPolicyCommands } from './policy-commands.ts'
 import { addRunCommands } from './run-commands.ts'
+import { addTurnCommands } from './turn-commands.ts'
 import { addSandboxCommands } from './sandbox-commands.ts'
 import { addSandboxedRun } from './sandboxed-run.ts'
 import { addServeCommand } from './serve-command.ts'
@@ -37,6 +38,7 @@ addPolicyCommands(program)
 addDelegationCommands(program)
 addScopeCommands(program)
 addConversationCommands(program)
+addTurnCommands(program)
 addConnectCommands(program)
 addRunCommands(program)
 addLogCommands(program)

@@ -1,19 +1,17 @@
 /** `behalf demo|call|bridge`: what runs as an agent, or as the whole story. */
 
 import { spawn } from 'node:child_process'
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { existsSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import * as z from 'zod'
 import { systemClock } from '../base/clock.ts'
 import { systemRandom } from '../base/random.ts'
-import { agentAccess, ExchangeRefused } from '../client/agent.ts'
-import { callTool, ProtocolRefused } from '../client/mcp.ts'
+import { callTool } from '../client/mcp.ts'
+import { asAgent, KEY_FILE } from './as-agent.ts'
 import { contextOf, homeFolder } from './context.ts'
-import { EXIT, examples, print, Refused, refused } from './terminal.ts'
-import { jsonOf, reading, textIn, UsageError } from './usage.ts'
+import { EXIT, examples, print, refused } from './terminal.ts'
+import { jsonOf } from './usage.ts'
 
 /** Adds the commands that run something. */
 export function addRunCommands(program: Command): void {
@@ -26,10 +24,7 @@ export function addRunCommands(program: Command): void {
   program
     .command('call <tool> [arguments]')
     .summary('call a tool as an agent: SPIFFE_ENDPOINT_SOCKET and BEHALF_DELEGATION say which')
-    .option(
-      '--key-file <file>',
-      'the key that its tokens are bound to, made when missing; an agent has one key for life, so without it only one command can call as this agent',
-    )
+    .option('--key-file <file>', KEY_FILE)
     .addHelpText(
       'after',
       examples(
@@ -63,41 +58,13 @@ async function call(
   options: { readonly keyFile?: string },
   command: Command,
 ): Promise<void> {
-  const { terminal, url } = contextOf(command)
-  const { SPIFFE_ENDPOINT_SOCKET: socket, BEHALF_DELEGATION: delegation } = process.env
-  if (socket === undefined || delegation === undefined)
-    throw new UsageError('expected SPIFFE_ENDPOINT_SOCKET and BEHALF_DELEGATION to be set')
   const given = jsonOf(args ?? '{}', z.record(z.string(), z.json()), 'arguments')
-  const key = options.keyFile === undefined ? undefined : keptKey(options.keyFile)
-  const { workloadApi } = await import('../client/workload.ts')
-  const workload = workloadApi(socket, { clock: systemClock })
-  const access = agentAccess(
-    { issuer: url, workload, delegation, ...(key !== undefined && { key }) },
-    { clock: systemClock, random: systemRandom },
-  )
-  try {
+  await asAgent(command, options, async (access, { terminal, url }) => {
     const result = await callTool(`${url}/mcp`, access.fetch, { name: tool, arguments: given })
     const text = result.content.map((part) => part.text ?? `[${part.type}]`).join('\n')
     print(terminal, result, text)
     process.exitCode = result.isError === true ? EXIT.refused : EXIT.done
-  } catch (fault) {
-    if (fault instanceof ExchangeRefused) throw new Refused(fault.code, fault.message)
-    if (fault instanceof ProtocolRefused) throw new Refused('protocol_error', fault.message)
-    throw fault
-  } finally {
-    workload.close()
-  }
-}
-
-/** The agent's key, made on first use: 0600, never overwritten. */
-function keptKey(file: string): KeyObject {
-  if (!existsSync(file)) {
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
-    reading(file, 'the key', () => writeFileSync(file, pem, { mode: 0o600, flag: 'wx' }))
-  }
-  const pem = textIn(file, 'the key')
-  return reading(file, 'the key', () => createPrivateKey(pem))
+  })
 }
 
 async function bridgeWindow(

@@ -115,7 +115,7 @@ test('an agent that was not invited says nothing; the one of the conversation an
 
   const turn = await send(talk, { path: ASK, body: { question: 'so?' }, token: talk.alice })
   const more = { turn: turn.body['turn'] as string }
-  const answer = '/conversations/{id}/turns/{turn}/answer'
+  const answer = '/agent-turns/{turn}/answer'
   const told = await send(talk, { path: answer, body: { text: 'so' }, more })
   const { alice, sam, agent } = talk.office
   assert.deepEqual(told.body['audience'], [alice.person, sam.person, agent.id])

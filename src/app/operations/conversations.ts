@@ -2,8 +2,16 @@
 
 import type { Input, Output } from '../../api/operations.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
-import { recordAnswer } from '../../channel/conversation/answer.ts'
+import {
+  type AgentTurn,
+  answerTurn,
+  fetchTurn,
+  type TurnAgent,
+  type TurnTensors,
+  waitingTurns,
+} from '../../channel/conversation/agent-turn.ts'
 import { ask, type Turn } from '../../channel/conversation/ask.ts'
+import type { NeutralMessage } from '../../channel/conversation/compile-messages.ts'
 import {
   type Conversation,
   conversationIdSchema,
@@ -22,6 +30,7 @@ import {
 import { invite, removeMember } from '../../channel/conversation/membership.ts'
 import { openConversation } from '../../channel/conversation/open.ts'
 import { type Said, say } from '../../channel/conversation/say.ts'
+import { signsOf } from '../../channel/conversation/principal-vector.ts'
 import { participantOf, type Speaker } from '../../channel/conversation/speaking.ts'
 import {
   loadEvents,
@@ -56,6 +65,8 @@ export const conversationHandlers: Pick<
   | 'askConversation'
   | 'verifyConversation'
   | 'sayAsAgent'
+  | 'listTurns'
+  | 'fetchTurn'
   | 'answerTurn'
 > = {
   createConversation: {
@@ -144,19 +155,32 @@ export const conversationHandlers: Pick<
       return speaker.ok ? await said(input, speaker.value, env) : speaker
     },
   },
+  listTurns: {
+    run: async (_input, caller, env) => {
+      const agent = asAgent(caller)
+      if (!agent.ok) return agent
+      const waiting = await waitingTurns(agent.value, env)
+      return waiting.ok ? ok({ ...waiting.value, turns: [...waiting.value.turns] }) : waiting
+    },
+  },
+  fetchTurn: {
+    run: async ({ turn, form }, caller, env) => {
+      const agent = asAgent(caller)
+      if (!agent.ok) return agent
+      const served = form === 'tensors' ? await env.principalModel() : undefined
+      if (served?.ok === false) return served
+      const fetched = await fetchTurn(turn as TurnId, agent.value, {
+        ...env,
+        ...(served !== undefined && { model: served.value }),
+      })
+      return fetched.ok ? ok(agentTurnOf(fetched.value)) : fetched
+    },
+  },
   answerTurn: {
-    run: async ({ id, turn, text }, caller, env) => {
-      const speaker = asAgent(caller)
-      if (!speaker.ok) return speaker
-      const found = await env.store.snapshot((tx) => conversationIn(tx, id))
-      // Only the agent of the conversation answers in it; others learn nothing of it.
-      if (found?.delegation !== caller.delegation) return refuse({ reason: 'unknown_conversation' })
-      const { agent, person, delegation } = speaker.value
-      const answered = await recordAnswer(
-        { conversation: id, turn: turn as TurnId, text, admitted: [] },
-        { by: { type: 'agent', agent, delegation, person }, author: agent },
-        env,
-      )
+    run: async ({ turn, text }, caller, env) => {
+      const agent = asAgent(caller)
+      if (!agent.ok) return agent
+      const answered = await answerTurn({ turn: turn as TurnId, text }, agent.value, env)
       if (!answered.ok) return answered
       const { message, audience } = answered.value
       return ok({ message, audience: [...audience] })
@@ -203,7 +227,7 @@ function asPerson(session: Session): Speaker {
   return { type: 'person', session }
 }
 
-function asAgent(caller: Caller): Result<Extract<Speaker, { type: 'agent' }>> {
+function asAgent(caller: Caller): Result<Extract<Speaker, { type: 'agent' }> & TurnAgent> {
   const [agent] = caller.agents
   if (agent === undefined) return refuse({ reason: 'not_entitled' })
   return ok({ type: 'agent', agent, delegation: caller.delegation, person: caller.person })
@@ -319,12 +343,7 @@ function turnOf(made: Turn): Output<'askConversation'> {
     segments: segments.length,
     directing: [...directing],
     settings: settings.map(foldedOf),
-    messages: messages.map(({ role, name, content, parts }) => ({
-      role,
-      content,
-      parts: [...parts],
-      ...(name !== undefined && { name }),
-    })),
+    messages: messagesOf(messages),
     ...(answer !== undefined && {
       answer: {
         ...answer,
@@ -332,5 +351,43 @@ function turnOf(made: Turn): Output<'askConversation'> {
         admission: answer.admission.map((each) => ({ ...each })),
       },
     }),
+  }
+}
+
+function messagesOf(messages: readonly NeutralMessage[]): Output<'fetchTurn'>['messages'] {
+  return messages.map(({ role, name, content, parts }) => ({
+    role,
+    content,
+    parts: [...parts],
+    ...(name !== undefined && { name }),
+  }))
+}
+
+function agentTurnOf(fetched: AgentTurn): Output<'fetchTurn'> {
+  const { envelopes, directing, settings, messages, tensors, ...rest } = fetched
+  return {
+    ...rest,
+    envelopes: envelopes.map((each) => ({ ...each }) as unknown as Record<string, never>),
+    directing: [...directing],
+    settings: settings.map(foldedOf),
+    messages: messagesOf(messages),
+    ...(tensors !== undefined && { tensors: tensorsOf(tensors) }),
+  }
+}
+
+function tensorsOf({
+  principalVectors,
+  words,
+  ...tensors
+}: TurnTensors): NonNullable<Output<'fetchTurn'>['tensors']> {
+  return {
+    model: tensors.model,
+    inputIds: [...tensors.inputIds],
+    authority: [...tensors.authority],
+    kind: [...tensors.kind],
+    principalSigns: signsOf(principalVectors),
+    messageEnds: [...tensors.messageEnds],
+    messages: [...tensors.messages],
+    words: Object.fromEntries(words),
   }
 }

@@ -52,6 +52,20 @@ export async function keyFor(
   throw new Error(`expected a key under which ${principals.length} principals are apart`)
 }
 
+/** The key that the conversation had in an epoch. */
+export async function keyAt(
+  tx: Tx,
+  id: ConversationId,
+  epoch: number,
+  env: Pick<KeyEnv, 'masterKey'>,
+): Promise<Uint8Array> {
+  const { rows } = await sql<{ sealed: Buffer }>`
+    select sealed from conversation_key where conversation = ${id} and epoch = ${epoch}`.execute(tx)
+  const [row] = rows
+  if (row === undefined) throw new Error(`expected a key of \`${id}\` for epoch ${epoch}`)
+  return unseal(env.masterKey, row.sealed, aboutKey(id, epoch))
+}
+
 async function currentKey(tx: Tx, id: ConversationId, env: KeyEnv): Promise<ConversationKey> {
   const { rows } = await sql<{ epoch: number; sealed: Buffer }>`
     select epoch, sealed from conversation_key where conversation = ${id}

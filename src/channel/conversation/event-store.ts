@@ -50,6 +50,15 @@ export async function findConversation(tx: Tx, id: string): Promise<Conversation
   return row && conversationFrom(row)
 }
 
+/** The conversation of a delegation. */
+export async function conversationUnder(
+  tx: Tx,
+  delegation: DelegationId,
+): Promise<Conversation | undefined> {
+  const row = await select(tx).where('delegation', '=', delegation).executeTakeFirst()
+  return row && conversationFrom(row)
+}
+
 /** Conversations in which somebody owns or was ever added, newest first, at most 500. */
 export async function conversationsOf(tx: Tx, person: PersonId): Promise<Conversation[]> {
   const rows = await select(tx)

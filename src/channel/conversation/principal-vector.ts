@@ -27,6 +27,18 @@ export function principalVector(key: Uint8Array, { iss, sub }: Principal): Float
   )
 }
 
+/** The sign bits of each of `vectors`, as sixteen hexadecimal digits: the low bit of each byte first. */
+export function signsOf(vectors: Float32Array): string[] {
+  return Array.from({ length: vectors.length / PRINCIPAL_DIMENSIONS }, (_, at) => {
+    const row = vectors.subarray(at * PRINCIPAL_DIMENSIONS, (at + 1) * PRINCIPAL_DIMENSIONS)
+    const bytes = Buffer.alloc(PRINCIPAL_DIMENSIONS / 8)
+    for (const [i, value] of row.entries()) {
+      if (value > 0) bytes[i >> 3] = (bytes[i >> 3] ?? 0) | (1 << (i & 7))
+    }
+    return bytes.toString('hex')
+  })
+}
+
 /** Two principals whose vectors are too close under `key`, if there are. */
 export function closePair(
   key: Uint8Array,

@@ -124,13 +124,16 @@ function insertResults(beside: readonly Positioned[], entries: number): Statemen
       entries,
       rows.map(({ conversation }) => conversation),
       rows.map(({ author }) => author),
-      rows.map(({ conversation: _, author: _author, time: _time, ...facts }) =>
-        JSON.stringify(facts),
-      ),
+      rows.map(factsOf),
       rows.map(({ time }) => time),
       beside.map(({ at }) => at),
     ],
   }
+}
+
+function factsOf(result: NewResult & { readonly content: Sealed }): string {
+  const { kind, message, call, intended, server, action, audience, content } = result
+  return JSON.stringify({ kind, message, call, intended, server, action, audience, content })
 }
 
 // The head is locked by the entries before it: nobody else adds to a conversation, whatever they add.
