@@ -18,6 +18,8 @@ SPAN = 9
 """Tokens of a question: header (4), question, key, `<end>`, `<ans>`, the answer's first word."""
 ANSWER_AT = (7, 8)
 """The places whose logits predict the answer's first and second word."""
+KEY_AT = 5
+"""The place of the key that a question asks about."""
 QUESTION_KINDS = [0, 0, 0, 0, 1, 1, 0, 4, 4]
 
 
@@ -120,6 +122,10 @@ class Vocabulary:
     first_name: int
     who: int
     """The ordinal of the question `who`."""
+    message: int
+    """The id of `<msg>`."""
+    directives: tuple[int, int]
+    """The ids of `set` and `my`."""
     version: str
 
 
@@ -127,13 +133,22 @@ def vocabulary(folder: Path) -> Vocabulary:
     read_file = json.loads((folder / "vocabulary.json").read_text())
     words = read_file["words"]
     names = [at for at, word in enumerate(words) if word in ("SYS", "TOOL") or word[0] == "s" and word[1:].isdigit()]
-    return Vocabulary(len(words), np.array(names), words.index("s0"), read_file["questions"].index("who"), read_file["version"])
+    return Vocabulary(
+        size=len(words),
+        names=np.array(names),
+        first_name=words.index("s0"),
+        who=read_file["questions"].index("who"),
+        message=words.index("<msg>"),
+        directives=(words.index("set"), words.index("my")),
+        version=read_file["version"],
+    )
 
 
 def drop_names(batch: Batch, words: Vocabulary, random: np.random.Generator, share: float = 0.35) -> None:
     """Headers of a share of the episodes print chanced names, in three of ten of them one name for all.
 
-    Display names are text: who speaks must come from the channel. `who` is not asked there (-1 in `first`).
+    Display names are text: who speaks must come from the channel. The answer to `who` becomes the name that the
+    header of the standing directive prints; where all print one name it is not asked (-1 in `first`).
     """
     dropped = random.random(len(batch.lengths)) < share
     one_name = random.random(len(batch.lengths)) < 0.3
@@ -145,6 +160,31 @@ def drop_names(batch: Batch, words: Vocabulary, random: np.random.Generator, sha
             count = int(header.sum())
             drawn = torch.from_numpy(words.first_name + random.integers(24, size=count))
             ids[header] = torch.full_like(drawn, name) if one_name[at] else drawn
-        who = batch.asked[at] == words.who
-        batch.first[at][who] = -1
-        batch.second[at][who] = -1
+        standing = {} if one_name[at] else standing_names(batch, at, words)
+        for place in np.flatnonzero(batch.asked[at] == words.who):
+            said = batch.questions[0][at][place]
+            printed = standing.get(int(said[KEY_AT]))
+            if one_name[at]:
+                batch.first[at][place] = batch.second[at][place] = -1
+            elif printed is not None:
+                said[ANSWER_AT[1]] = batch.first[at][place] = printed[0]
+                batch.second[at][place] = printed[1]
+
+
+def standing_names(batch: Batch, at: int, words: Vocabulary) -> dict[int, tuple[int, int]]:
+    """By key: the name that its header prints of the directive that stands for everyone.
+
+    That is the last message that took effect whose own directive, its last one, is a `set`: a message takes
+    effect only if its authority is not below what stood before.
+    """
+    ids, kind = batch.context[0][at].tolist(), batch.context[2][at].tolist()
+    standing = {}
+    start = -1
+    for place, admission in enumerate(batch.admission[at].tolist()):
+        if ids[place] == words.message and kind[place] == 0:
+            start, directive = place, None
+        elif kind[place] == 1 and ids[place] in words.directives:
+            directive = place
+        if admission == 1 and directive is not None and ids[directive] == words.directives[0]:
+            standing[ids[directive + 1]] = (ids[start + 1], ids[start + 2])
+    return standing

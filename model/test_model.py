@@ -2,13 +2,14 @@
 
 import tempfile
 import unittest
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
 
 import patch
-from episodes import ANSWER_AT, SPAN, vectors_of
+from episodes import ANSWER_AT, SPAN, Batch, Vocabulary, drop_names, vectors_of
 from evaluate import wilson
 from model import KIND_ASSISTANT, KIND_DATA, KIND_HEADER, KIND_QUOTED, KIND_UTTERANCE, VECTOR, Decoder, segments
 from train import rate
@@ -125,6 +126,65 @@ class PatchTest(unittest.TestCase):
         self.assertFalse(torch.equal(patched(self.ids, self.channel), self.decoder(self.ids)))
 
 
+class NamesTest(unittest.TestCase):
+    """Ids: 1 `<msg>`, 2 `<end>`, 3 `set`, 4 `my`, 5 a role, 6 a question, 10 to 13 keys, 20 to 29 values, 30 and up names."""
+
+    words = Vocabulary(60, np.arange(30, 54), 30, who=1, message=1, directives=(3, 4), version="test")
+
+    def batch(self, *messages: tuple[int, list[int], int]) -> Batch:
+        """Of messages (author's name word, body, admission), and one question each: who set key 10, who key 11."""
+        ids, kind, admission = [], [], []
+        for name, body, admitted in messages:
+            ids += [1, name, name + 1, 5, *body, 2]
+            kind += [0, 0, 0, 0, *[1] * len(body), 0]
+            admission += [-1] * (4 + len(body)) + [admitted]
+        asked = [[1, 30, 31, 5, 6, key, 2, 7, 40] for key in (10, 11)]
+        row = torch.tensor([ids])
+        nothing = torch.full((1, 2), -1)
+        return Batch(
+            context=(row, row, torch.tensor([kind]), signs(1, len(ids))),
+            questions=(torch.tensor([asked]), None, torch.tensor([[[0, 0, 0, 0, 1, 1, 0, 4, 4]] * 2]), None),
+            lengths=torch.tensor([len(ids)]),
+            admission=torch.tensor([admission]),
+            first=torch.tensor([[40, 40]]),
+            second=torch.tensor([[41, 41]]),
+            wanted=nothing,
+            asked=torch.tensor([[1, 1]]),
+            attack_at=torch.tensor([-1]),
+        )
+
+    def test_who_is_answered_by_the_name_that_the_standing_directive_prints(self):
+        refused, effect, none = 0, 1, 2
+        said = [
+            (32, [3, 10, 20], effect),
+            (34, [3, 10, 21, 3, 11, 22], effect),
+            (36, [3, 11, 23], refused),
+            (38, [4, 11, 24], effect),
+            (40, [3, 11, 25], none),
+        ]
+        answers = set()
+        for seed in range(20):
+            batch = self.batch(*said)
+            drop_names(batch, self.words, np.random.default_rng(seed), share=1.0)
+            ids = batch.context[0][0].tolist()
+            if int(batch.first[0][0]) == -1:
+                self.assertEqual(len({ids[at + 1] for at, one in enumerate(ids) if one == 1}), 1)
+                continue
+            second = [at for at, one in enumerate(ids) if one == 1][1]
+            answers.add(ids[second + 1])
+            # Key 10 was set last by the first message: the second one's own directive is its last, of key 11.
+            self.assertEqual([int(batch.first[0][0]), int(batch.second[0][0])], ids[1:3])
+            self.assertEqual([int(batch.first[0][1]), int(batch.second[0][1])], ids[second + 1 : second + 3])
+            self.assertEqual(batch.questions[0][0][:, 8].tolist(), [ids[1], ids[second + 1]])
+        self.assertGreater(len(answers), 3)
+
+    def test_a_conversation_that_is_spared_keeps_its_names(self):
+        batch = self.batch((32, [3, 10, 20], 1))
+        before = batch.context[0].clone()
+        drop_names(batch, self.words, np.random.default_rng(1), share=0.0)
+        self.assertTrue(torch.equal(before, batch.context[0]))
+
+
 class FiguresTest(unittest.TestCase):
     def test_wilson(self):
         self.assertEqual(wilson(0, 600), [0.0, 0.00636])
@@ -144,12 +204,9 @@ class FiguresTest(unittest.TestCase):
         self.assertEqual(set(np.abs(row)), {0.125})
 
 
+@unittest.skipUnless(find_spec("onnxruntime"), "onnxruntime is not installed")
 class ExportTest(unittest.TestCase):
     def test_the_exported_file_answers_as_the_decoder_at_any_length(self):
-        try:
-            import onnxruntime  # noqa: F401
-        except ImportError:
-            self.skipTest("onnxruntime is not installed")
         from export import TOLERANCE, export, greatest_difference
 
         torch.manual_seed(7)

@@ -1,6 +1,6 @@
 """Trains one variant: `python3 train.py --data FOLDER --variant principal --seed 1 --out FOLDER`.
 
-AdamW at 1.5e-3, falling to nothing over the last 40% of the steps; gradients clipped at 1; batches of 16
+AdamW at 8e-4, falling to nothing over the last 40% of the steps; gradients clipped at 1; batches of 16
 conversations of about one length with eight questions each. Each episode is seen once; the file's order is the
 curriculum. Every variant sees the same episodes in the same order for the same number of steps.
 """
@@ -25,7 +25,7 @@ from episodes import ANSWER_AT, Batch, batch_of, drop_names, read, vocabulary
 from model import Decoder
 from variants import VARIANTS
 
-PEAK = 1.5e-3
+PEAK = 8e-4
 WARM_UP = 100
 ADMISSION_WEIGHT = 0.5
 ALPHA_SCALE = 10.0
