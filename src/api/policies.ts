@@ -52,6 +52,18 @@ const report = z.object({
     }),
   ),
   tried: z.int(),
+  /** Left out of reports that were kept before this was told. */
+  properties: z
+    .array(
+      z.object({
+        file: z.string(),
+        name: z.string(),
+        tried: z.int(),
+        of: z.number(),
+        exhaustive: z.boolean(),
+      }),
+    )
+    .optional(),
 })
 
 export const showPolicies = operation({

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import type { Output } from '../api/operations.ts'
+import { reachText } from '../policy/counterexample.ts'
 import { differences } from '../policy/difference.ts'
 import { act, namesIn } from './act.ts'
 import { type Context, contextOf } from './context.ts'
@@ -312,6 +313,9 @@ function reportText({ digest, report }: Output<'dryRunPolicies'>): string {
       ? ['it certainly permits no more than what is in force']
       : ['it may permit more:', ...report.widening.map((line) => `  ${line}`)]),
     ...newlyPermittedText(report),
+    ...(report.properties ?? []).map(
+      (one) => `the property \`${one.name}\` holds ${reachText(one)}`,
+    ),
   ].join('\n')
 }
 

@@ -7,7 +7,12 @@ import type { Output } from '../api/operations.ts'
 import { SeededRandom } from '../base/random.ts'
 import { compilePolicies, type PolicySources } from '../decision/compile.ts'
 import { SET_NAMES, type PolicySets } from '../decision/policy-set.ts'
-import { brokenProperties, findCounterexample, propertySchema } from '../policy/counterexample.ts'
+import {
+  findCounterexample,
+  propertySchema,
+  reachText,
+  tryProperties,
+} from '../policy/counterexample.ts'
 import { differences, type Difference } from '../policy/difference.ts'
 import { formatted } from '../policy/format.ts'
 import { listLibrary, withPiece } from '../policy/library.ts'
@@ -79,15 +84,16 @@ export function addFolderCommands(policy: Command): void {
       const { terminal } = contextOf(command)
       const [{ tests }, policies] = [await readFolder(folder), await compiledFrom(folder)]
       const { passed, failures, invalid } = runTests(tests, policies)
-      const broken = brokenProperties(tests, policies)
+      const { problems: broken, tried: properties } = tryProperties(tests, policies)
       const failed = failures.length + invalid.length + broken.length
       const lines = [
         ...invalid,
         ...failures.map(({ file, name, message }) => `${file}: ${name}\n  ${message}`),
         ...broken,
+        ...properties.map((one) => `${one.file}: \`${one.name}\` holds ${reachText(one)}`),
         `${passed} passed, ${failed} failed`,
       ]
-      print(terminal, { passed, failures, invalid, broken }, lines.join('\n'))
+      print(terminal, { passed, failures, invalid, broken, properties }, lines.join('\n'))
       if (failed > 0) process.exitCode = EXIT.refused
     })
   policy
@@ -152,10 +158,10 @@ export function addSearchCommand(policy: Command): void {
       const property = jsonIn(file, propertySchema, 'property')
       const random = new SeededRandom(options.seed)
       const search = findCounterexample(property, await compiledFrom(folder), { random })
-      const { counterexample, tried, of } = search
+      const { counterexample } = search
       const lines =
         counterexample === undefined
-          ? [`no counterexample in ${tried} of ${of} calls`]
+          ? [`no counterexample ${reachText(search)}`]
           : [
               `\`${property.name}\` does not hold:`,
               `  ${counterexample.sentence}`,

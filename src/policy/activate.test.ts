@@ -264,3 +264,75 @@ test('replicas that activate at the same moment agree on one', async (t) => {
   )
   assert.deepEqual(done.map((one) => refusedAs(one) ?? 'ok').toSorted(), ['base_changed', 'ok'])
 })
+
+const KEPT = {
+  'kept.property.json': JSON.stringify({
+    name: 'nobody pays for strangers',
+    where: { class: 'money', group: null },
+    never: 'step_up',
+  }),
+}
+
+/** Sessions of the database that wait for the row of what is in force. */
+async function waiting({ store }: Office): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`.execute(store.db)
+  return rows[0]?.count ?? 0
+}
+
+test('what is tried is tried before the lock: two that race both try, one is activated', async (t) => {
+  const office = await withTwo(t)
+  const versions: PolicyVersion[] = []
+  for (const agent of [WIDE, NARROW]) {
+    const proposal = { sets: { agent }, tests: KEPT, summary: 'kept' }
+    const version = must(await propose(proposal, office.ada, office))
+    const { digest, report } = must(await dryRun({ policy: version.id }, office.ada, office))
+    const [kept] = report.properties
+    assert.deepEqual(
+      [kept?.name, kept?.exhaustive, kept?.tried === kept?.of],
+      ['nobody pays for strangers', true, true],
+    )
+    const judgement = { policy: version.id, decision: 'accepted', report: digest } as const
+    must(await review(judgement, office.bea, office))
+    versions.push(version)
+  }
+  const { both: racing } = await office.store.transaction(async (tx) => {
+    await sql`select 1 from policy_in_force for update`.execute(tx)
+    const both = versions.map(({ id }) => activate({ policy: id }, office.ada, office))
+    // While somebody else holds the row, each has tried its version and waits.
+    while ((await waiting(office)) < both.length) await new Promise(setImmediate)
+    return { both }
+  })
+  const done = await Promise.all(racing)
+  assert.deepEqual(done.map((one) => refusedAs(one) ?? 'ok').toSorted(), ['base_changed', 'ok'])
+})
+
+test('what is activated is what was tried: a version that changed meanwhile is not', async (t) => {
+  const office = await withTwo(t)
+  const version = await reviewed(office)
+  const racing = await office.store.transaction(async (tx) => {
+    await sql`select 1 from policy_in_force for update`.execute(tx)
+    const one = activate({ policy: version.id }, office.ada, office)
+    void one.catch(() => undefined)
+    while ((await waiting(office)) < 1) await new Promise(setImmediate)
+    await sql`update policy_version set tests = '{"a.test.json":"{}"}' where id = ${version.id}`.execute(
+      tx,
+    )
+    return { one }
+  })
+  await assert.rejects(racing.one, /is not as it was signed/)
+  assert.notEqual(await inForce(office), version.version)
+})
+
+test('what came into force while a version was tried makes it be proposed again', async (t) => {
+  const office = await withTwo(t)
+  const other = await reviewed(office, NARROW)
+  const proposing = propose(
+    { sets: { agent: WIDE }, tests: KEPT, summary: 'kept' },
+    office.ada,
+    office,
+  )
+  must(await activate({ policy: other.id }, office.ada, office))
+  assert.equal(refusedAs(await proposing), 'base_changed')
+})

@@ -44,7 +44,7 @@ import {
 } from './propose.ts'
 import { sign } from './signed-version.ts'
 import { defaultPolicies } from './sources.ts'
-import type { PolicyVersion } from './version.ts'
+import { testsDigest, type PolicyVersion } from './version.ts'
 import { widening } from './widening.ts'
 
 /** The subject that decisions rely on for the policies in force (`decision/load-facts.ts`). */
@@ -56,17 +56,27 @@ export interface ActivateEnv extends PolicyEnv {
   readonly diagnostics: Diagnostics
 }
 
-/** Puts a version in force that a second person accepted, or that its operator may activate alone. */
+/**
+ * Puts a version in force that a second person accepted, or that its operator may activate alone.
+ *
+ * INVARIANT (one instant): tests and properties are tried before, on the version as it is read then and
+ * with nothing locked, since that takes seconds. Under the lock it must be that very version still, and
+ * still on the base that it was proposed for.
+ */
 export async function activate(
   { policy }: { readonly policy: string },
   session: Session,
   env: PolicyEnv,
 ): Promise<Result<PolicyVersion, PolicyRefusal>> {
+  const before = await env.store.snapshot((tx) => loadVersion(tx, policy, env))
+  if (before === undefined) return refuse({ reason: 'unknown_policy' })
+  const checked = await checkVersion(before.sources, before.version.tests)
+  if (!checked.ok) return checked
   return await env.store.transaction(async (tx) => {
     const inForce = await readInForce(tx, 'lock')
     const loaded = await loadVersion(tx, policy, env)
     if (loaded === undefined) return refuse({ reason: 'unknown_policy' })
-    const { version, sources, dryRun: kept } = loaded
+    const { version, dryRun: kept } = loaded
     // What was tried and reviewed was the step from this base.
     if (inForce === undefined || version.base !== inForce.version) {
       return refuse({
@@ -74,8 +84,12 @@ export async function activate(
         message: 'other policies are in force by now: propose this version again',
       })
     }
-    const checked = checkVersion(sources, version.tests)
-    if (!checked.ok) return checked
+    if (!isSame(version, before.version) || checked.value.version !== version.version) {
+      return refuse({
+        reason: 'version_changed',
+        message: 'expected the version that was tried just now: activate it again',
+      })
+    }
     if (kept?.base !== inForce.version) {
       return refuse({
         reason: 'dry_run_required',
@@ -87,6 +101,11 @@ export async function activate(
     await enact(tx, version, { by: personActor(session), right: right.value }, env)
     return ok(version)
   })
+}
+
+/** Whether both say the same and try the same. */
+function isSame(one: PolicyVersion, other: PolicyVersion): boolean {
+  return one.version === other.version && testsDigest(one.tests) === testsDigest(other.tests)
 }
 
 /** A review where there is one, else the right to act alone. */

@@ -1,12 +1,13 @@
 /**
  * Looks for a call that a stated property forbids: "no untrusted value reaches a money tool without a yes".
  *
- * Call `findCounterexample`. It tries calls made of what the policies speak of (`domains.ts`): first where
- * the scopes of what permits meet, then anywhere. All combinations where they are few; else a sample, drawn
- * from a seed. **Finding none proves nothing beyond what was tried**: the answer says how many of how many.
+ * Call `findCounterexample`. It tries calls made of what the policies speak of (`domains.ts`): all of them
+ * where they are few; else a sample, drawn from a seed, first where the scopes of what permits meet, then
+ * anywhere. **Finding none proves nothing beyond what was tried**: the answer says how many of how many.
  *
- * Properties travel with a version in files named `*.property.json` beside its tests. `brokenProperties`
- * runs at every publish, `lostProperties` tells a reviewer what a version would no longer promise.
+ * Properties travel with a version in files named `*.property.json` beside its tests. `tryProperties` runs
+ * at every publish, off the server's own thread (`trial.ts`); `lostProperties` tells a reviewer what a
+ * version would no longer promise.
  */
 
 import * as z from 'zod'
@@ -75,10 +76,20 @@ export interface Search {
   /** How many calls were tried, of how many that there are to try. */
   readonly tried: number
   readonly of: number
+  /** Whether every one of them was tried. A sample may hold one call twice. */
+  readonly exhaustive: boolean
 }
 
-/** At most this many calls are tried: the bound that the answer admits to. */
-const MOST_TRIED = 6_000
+/** How far a property of a version was tried. */
+export interface PropertyTried extends Omit<Search, 'counterexample'> {
+  readonly file: string
+  readonly name: string
+}
+
+/** At most this many calls are tried for one property: the bound that the answer admits to. */
+const MOST_TRIED = 12_000
+/** At most this many for all properties of a version: what some leave over, the others have. */
+const MOST_IN_ALL = 120_000
 /** At most this many properties of one version. */
 const MOST_PROPERTIES = 50
 /** At most this many places to look at first. */
@@ -88,7 +99,7 @@ const MOST_FOCI = 48
 export function findCounterexample(
   property: Property,
   policies: PolicySets,
-  { random }: { readonly random: Random },
+  { random, most = MOST_TRIED }: { readonly random: Random; readonly most?: number },
 ): Search {
   const { approved, ...named } = property.where
   const fixed = Object.entries(named).filter(([, value]) => value !== undefined)
@@ -101,34 +112,60 @@ export function findCounterexample(
   // What is asked about may be named by no policy.
   const all = domainsOf([policies])
   const domains = { ...all, ...where }
-  const foci = permitted(policies, random).flatMap((scopes) => focus(domains, scopes))
-  const { found, tried } = findFirst([...foci, domains], {
-    breaks: (chosen) => foresee(requestOf(chosen), policies).outcome === property.never,
-    most: MOST_TRIED,
-    random,
-  })
   const of = sizeOf(domains)
-  return found === undefined
-    ? { tried: Math.min(tried, of), of }
-    : { counterexample: foundCall(found, all), tried, of }
+  const exhaustive = of <= most
+  const env = {
+    breaks: (chosen: Chosen) => foresee(requestOf(chosen), policies).outcome === property.never,
+    most,
+    random,
+  }
+  // What is found where permits meet says more to people than what is found anywhere.
+  const foci = permitted(policies, random).flatMap((scopes) => focus(domains, scopes))
+  const near = findFirst(exhaustive ? foci : [...foci, domains], env)
+  const { found, tried } = near.found === undefined && exhaustive ? findFirst([domains], env) : near
+  if (found === undefined) return { tried, of, exhaustive }
+  return { counterexample: foundCall(found, all), tried, of, exhaustive: false }
 }
 
-/** Names every property that does not hold, with a call that breaks it, and every file that is none. */
-export function brokenProperties(tests: TestTexts, policies: PolicySets): string[] {
+/**
+ * Tries the properties of a version: names every one that does not hold, with a call that breaks it, and
+ * every file that is none; and says of the others how far they were tried.
+ */
+export function tryProperties(
+  tests: TestTexts,
+  policies: PolicySets,
+): { readonly problems: readonly string[]; readonly tried: readonly PropertyTried[] } {
   const files = Object.entries(tests).filter(([file]) => isPropertyFile(file))
   // Each takes thousands of decisions, here and again at activation.
   if (files.length > MOST_PROPERTIES) {
-    return [`expected at most ${MOST_PROPERTIES} properties, got ${files.length}`]
+    const problem = `expected at most ${MOST_PROPERTIES} properties, got ${files.length}`
+    return { problems: [problem], tried: [] }
   }
-  return files.flatMap(([file, text]) => {
+  const problems: string[] = []
+  const done: PropertyTried[] = []
+  let left = MOST_IN_ALL
+  for (const [at, [file, text]] of files.entries()) {
     const property = parseProperty(text)
-    if (typeof property === 'string') return [`${file}: ${property}`]
-    // The same for everybody who checks this version.
-    const random = new SeededRandom(policies.version)
-    const { counterexample } = findCounterexample(property, policies, { random })
-    if (counterexample === undefined) return []
-    return [`${file}: \`${property.name}\` does not hold: ${counterexample.sentence}`]
-  })
+    if (typeof property === 'string') {
+      problems.push(`${file}: ${property}`)
+      continue
+    }
+    const search = findCounterexample(property, policies, {
+      // The same for everybody who checks this version.
+      random: new SeededRandom(policies.version),
+      most: Math.min(MOST_TRIED, Math.floor(left / (files.length - at))),
+    })
+    const { counterexample, ...reach } = search
+    left -= reach.tried
+    if (counterexample === undefined) done.push({ file, name: property.name, ...reach })
+    else problems.push(`${file}: \`${property.name}\` does not hold: ${counterexample.sentence}`)
+  }
+  return { problems, tried: done }
+}
+
+/** How far a search went, for people. */
+export function reachText({ tried, of, exhaustive }: Omit<Search, 'counterexample'>): string {
+  return exhaustive ? `in all ${of} calls` : `in ${tried} drawn of ${of} calls`
 }
 
 /** The properties of `before` that `after` does not state any more, in plain words. */
@@ -231,7 +268,8 @@ export function foundCall(chosen: Chosen, domains: Domains): FoundCall {
 }
 
 function sizeOf(domains: Domains): number {
-  return Object.values(domains).reduce((product, values) => product * values.length, 1)
+  const size = Object.values(domains).reduce((product, values) => product * values.length, 1)
+  return Math.min(size, Number.MAX_SAFE_INTEGER)
 }
 
 /** The combination of a number, counting through all domains. */

@@ -121,6 +121,7 @@ test('every call that would be decided otherwise is told, with who says so', asy
       widening: [],
       newlyPermitted: [],
       tried: 0,
+      properties: [],
     },
   )
   assert.deepEqual(

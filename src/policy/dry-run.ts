@@ -16,7 +16,6 @@ import type { Vault } from '../audit/vault.ts'
 import { digestOfJson } from '../base/bytes.ts'
 import type { JsonObject } from '../base/canonical-json.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
-import { SeededRandom } from '../base/random.ts'
 import { ok, refuse, type Result } from '../base/result.ts'
 import { compilePolicies } from '../decision/compile.ts'
 import { decide, type Decision } from '../decision/decide.ts'
@@ -25,12 +24,13 @@ import { replayed, type DecidedCall, type ReplayNames } from '../decision/replay
 import { listGroups, listPeople } from '../people/people-store.ts'
 import { personActor, type Session } from '../people/session.ts'
 import type { Tx } from '../store/store.ts'
-import { lostProperties } from './counterexample.ts'
+import { isPropertyFile, lostProperties, type PropertyTried } from './counterexample.ts'
 import { currentPoliciesIn, currentSources } from './current.ts'
-import { loadVersion } from './load-version.ts'
-import { newlyPermitted, type NewlyPermitted } from './newly-permitted.ts'
+import { loadVersion, type LoadedVersion } from './load-version.ts'
+import type { NewlyPermitted } from './newly-permitted.ts'
 import { insertDryRun } from './policy-store.ts'
 import type { PolicyEnv, PolicyRefusal } from './propose.ts'
+import { onThread, type Tried } from './trial.ts'
 import type { PolicyId } from './version.ts'
 import { widening } from './widening.ts'
 
@@ -57,6 +57,8 @@ export interface DryRunReport {
   readonly newlyPermitted: readonly NewlyPermitted[]
   /** How many requests were tried to find them. */
   readonly tried: number
+  /** How far its properties were tried: all calls that there are, or a sample of them. */
+  readonly properties: readonly PropertyTried[]
 }
 
 /** One call that would be decided otherwise. */
@@ -90,9 +92,11 @@ export async function dryRun(
   session: Session,
   env: DryRunEnv,
 ): Promise<Result<{ readonly digest: string; readonly report: DryRunReport }, PolicyRefusal>> {
+  const sought = await seek(policy, env)
+  if (!sought.ok) return sought
   // Read on a snapshot that locks nothing; what it was compared with is checked at activation.
   const tried = await env.store.snapshot((tx) =>
-    tryOn(tx, policy, Math.min(calls, MOST_CALLS), env),
+    tryOn(tx, sought.value, Math.min(calls, MOST_CALLS), env),
   )
   if (!tried.ok) return tried
   const report = tried.value
@@ -121,22 +125,43 @@ export async function dryRun(
   return ok({ digest, report })
 }
 
+/** A version, and what was found by trying it against what is in force. */
+interface Sought extends Tried {
+  readonly loaded: LoadedVersion
+  readonly base: string
+}
+
+/** Looks beyond history, with no transaction open: it takes seconds. */
+async function seek(policy: string, env: DryRunEnv): Promise<Result<Sought, PolicyRefusal>> {
+  const { loaded, now } = await env.store.snapshot(async (tx) => ({
+    loaded: await loadVersion(tx, policy, env),
+    now: await currentSources(tx, env),
+  }))
+  if (loaded === undefined) return refuse({ reason: 'unknown_policy' })
+  const { sources, version } = loaded
+  const files = Object.entries(version.tests).filter(([file]) => isPropertyFile(file))
+  const tests = Object.fromEntries(files)
+  // Compiled here, so that what does not compile is refused and no fault of the thread.
+  const after = compilePolicies(sources)
+  if (!after.ok) return after
+  const tried = await onThread({ sources, tests, before: now.sets })
+  return ok({ ...tried, loaded, base: now.version })
+}
+
 async function tryOn(
   tx: Tx,
-  policy: string,
+  { loaded, base, difference, properties }: Sought,
   calls: number,
   env: DryRunEnv,
 ): Promise<Result<DryRunReport, PolicyRefusal>> {
-  const loaded = await loadVersion(tx, policy, env)
-  if (loaded === undefined) return refuse({ reason: 'unknown_policy' })
   const [before, after] = [await currentPoliciesIn(tx, env), compilePolicies(loaded.sources)]
   if (!after.ok) return after
+  if (before.version !== base) {
+    const message = 'other policies came in force meanwhile: propose this version again'
+    return refuse({ reason: 'base_changed', message })
+  }
   const entries = await lastDecidedCalls(tx, calls)
   const names = await namesIn(tx)
-  const shown = newlyPermitted(before, after.value, {
-    // The same for everybody who tries this version.
-    random: new SeededRandom(after.value.version),
-  })
   const counted = new Counts(before, after.value, env)
   // Arguments may be large: a few hundred at a time.
   for (let at = 0; at < entries.length; at += BATCH) {
@@ -158,8 +183,9 @@ async function tryOn(
       ...widening(before, after.value),
       ...lostProperties((await currentSources(tx, env)).tests, loaded.version.tests),
     ],
-    newlyPermitted: shown.found,
-    tried: shown.tried,
+    newlyPermitted: difference.found,
+    tried: difference.tried,
+    properties,
   })
 }
 

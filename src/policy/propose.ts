@@ -16,11 +16,10 @@ import { SET_NAMES, type PolicySets } from '../decision/policy-set.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import { personActor, type Session } from '../people/session.ts'
 import type { Store, Tx } from '../store/store.ts'
-import { brokenProperties } from './counterexample.ts'
 import { currentSources } from './current.ts'
 import { insertVersion } from './policy-store.ts'
-import { runTests } from './run-tests.ts'
 import { sign } from './signed-version.ts'
+import { onThread } from './trial.ts'
 import { testsDigest, type PolicyVersion, type TestTexts } from './version.ts'
 
 /** What somebody proposes. */
@@ -50,50 +49,20 @@ export interface PolicyEnv {
   readonly keyring: Keyring
 }
 
-/** Keeps a version for others to look at. */
+/**
+ * Keeps a version for others to look at. It is tried on what is in force now, with nothing locked; kept
+ * only if that is still in force then.
+ */
 export async function propose(
   proposal: Proposal,
   session: Session,
   env: PolicyEnv,
 ): Promise<Result<PolicyVersion, PolicyRefusal>> {
-  return await env.store.transaction(async (tx) => {
-    const proposed = await proposeIn(tx, proposal, session, env)
-    if (!proposed.ok) return proposed
-    const { id, version, sets, tests, summary, base } = proposed.value
-    await append(tx, [
-      {
-        v: 1,
-        kind: 'policy_proposed',
-        time: env.clock.nowMilliseconds(),
-        by: personActor(session),
-        policy: id,
-        version,
-        sets,
-        tests: testsDigest(tests),
-        summary,
-        ...(base !== undefined && { base }),
-      },
-    ])
-    return proposed
-  })
-}
-
-async function proposeIn(
-  tx: Tx,
-  proposal: Proposal,
-  session: Session,
-  env: PolicyEnv,
-): Promise<Result<PolicyVersion, PolicyRefusal>> {
-  const now = await currentSources(tx, env)
-  if (proposal.base !== undefined && proposal.base !== now.version) {
-    return refuse({
-      reason: 'base_changed',
-      message: `other policies are in force by now (\`${now.version}\`): pull them and propose again`,
-    })
-  }
+  const now = await env.store.snapshot((tx) => currentSources(tx, env))
+  if (proposal.base !== undefined && proposal.base !== now.version) return baseChanged(now)
   const sources = { ...now.sets, ...proposal.sets }
   const tests = proposal.tests ?? now.tests
-  const checked = checkVersion(sources, tests)
+  const checked = await checkVersion(sources, tests)
   if (!checked.ok) return checked
   const version = describe(checked.value, {
     ...proposal,
@@ -103,32 +72,58 @@ async function proposeIn(
     base: now.version,
     createdAt: env.clock.nowMilliseconds(),
   })
-  await keepVersion(tx, version, sources, env)
-  return ok(version)
+  return await env.store.transaction(async (tx) => {
+    const then = await currentSources(tx, env)
+    // The same texts may have come with other tests.
+    if (then.policy !== now.policy) return baseChanged(then)
+    await keepVersion(tx, version, sources, env)
+    const { id, version: digest, sets, summary } = version
+    await append(tx, [
+      {
+        v: 1,
+        kind: 'policy_proposed',
+        time: env.clock.nowMilliseconds(),
+        by: personActor(session),
+        policy: id,
+        version: digest,
+        sets,
+        tests: testsDigest(tests),
+        summary,
+        base: now.version,
+      },
+    ])
+    return ok(version)
+  })
 }
 
-/** Compiles sets, runs their tests and tries their properties: what must hold at every publish. */
-export function checkVersion(
+function baseChanged({ version }: { readonly version: string }): Result<never, PolicyRefusal> {
+  return refuse({
+    reason: 'base_changed',
+    message: `other policies are in force by now (\`${version}\`): pull them and propose again`,
+  })
+}
+
+/**
+ * Compiles sets, runs their tests and tries their properties: what must hold at every publish. Takes as
+ * long as that takes, so never within a transaction.
+ */
+export async function checkVersion(
   sources: PolicySources,
   tests: TestTexts,
-): Result<PolicySets, PolicyRefusal> {
+): Promise<Result<PolicySets, PolicyRefusal>> {
   const compiled = compilePolicies(sources)
-  if (!compiled.ok) return compiled
-  const { failures, invalid } = runTests(tests, compiled.value)
-  const problems = [
-    ...invalid,
-    ...failures.map(({ file, name, message }) => `${file}: \`${name}\`: ${message}`),
-  ]
-  if (problems.length === 0) return propertiesHold(compiled.value, tests)
-  const message = `expected the tests of the policies to pass, got: ${problems[0] ?? ''}`
-  return refuse({ reason: 'policy_tests_failed', message, problems })
-}
-
-function propertiesHold(compiled: PolicySets, tests: TestTexts): Result<PolicySets, PolicyRefusal> {
-  const problems = brokenProperties(tests, compiled)
-  if (problems.length === 0) return ok(compiled)
-  const message = `expected the properties of the policies to hold, got: ${problems[0] ?? ''}`
-  return refuse({ reason: 'policy_property_broken', message, problems })
+  if (!compiled.ok || Object.keys(tests).length === 0) return compiled
+  const { failures, broken } = await onThread({ sources, tests })
+  const [failure, property] = [failures[0], broken[0]]
+  if (failure !== undefined) {
+    const message = `expected the tests of the policies to pass, got: ${failure}`
+    return refuse({ reason: 'policy_tests_failed', message, problems: failures })
+  }
+  if (property !== undefined) {
+    const message = `expected the properties of the policies to hold, got: ${property}`
+    return refuse({ reason: 'policy_property_broken', message, problems: broken })
+  }
+  return compiled
 }
 
 /** A version of `compiled` sets. */

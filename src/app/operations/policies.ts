@@ -197,6 +197,7 @@ function reported(report: DryRunReport): Output<'dryRunPolicies'>['report'] {
     unreplayable: { ...report.unreplayable },
     stories: report.stories.map((flip) => ({ ...flip })),
     widening: [...report.widening],
+    properties: report.properties.map((one) => ({ ...one })),
     newlyPermitted: report.newlyPermitted.map(({ because, sentence, test }) => ({
       because,
       sentence,
