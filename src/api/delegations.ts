@@ -26,7 +26,8 @@ const delegation = z.object({
   expiresAt: seconds,
 })
 
-const approval = z.object({
+/** A request for a person's yes, with exactly what would be approved. */
+export const approval = z.object({
   id: z.string(),
   state: z.string(),
   delegation: z.string(),

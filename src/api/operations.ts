@@ -79,6 +79,7 @@ import {
   showAgency,
   showRefusalBudget,
 } from './scopes.ts'
+import { listAttention } from './attention.ts'
 import { createConnection, listConnections, endConnection } from './connections.ts'
 import {
   createConversation,
@@ -151,6 +152,7 @@ export const OPERATIONS = {
   listApprovals,
   showApproval,
   decideApproval,
+  listAttention,
   proposeScope,
   keepTemplate,
   removeTemplate,

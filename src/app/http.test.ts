@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { silentDiagnostics } from '../base/diagnostics.ts'
 import { type HttpRequest, type HttpServer, plain, type Route, serveHttp } from './http.ts'
-import { MetricsPage } from './metrics.ts'
+import { counted, MetricsPage } from './metrics.ts'
 
 let server: HttpServer
 const metrics = new MetricsPage()
@@ -239,4 +239,27 @@ test('a stop that waited long enough hangs up, and still waits for what was begu
   await begun.promise
   await Promise.all([assert.rejects(asking), other.stop(1)])
   assert.equal(recorded, true)
+})
+
+test('warnings and errors are counted by event', () => {
+  const page = new MetricsPage()
+  const events: string[] = []
+  const diagnostics = counted(
+    {
+      info: (event) => events.push(event),
+      warn: (event) => events.push(event),
+      error: (event) => events.push(event),
+    },
+    page,
+  )
+  diagnostics.info('server.ready')
+  diagnostics.warn('agent.suspended', { agent: 'agt_1' })
+  diagnostics.warn('agent.suspended', { agent: 'agt_2' })
+  diagnostics.error('store.lost', new Error('x'))
+  assert.deepEqual(events, ['server.ready', 'agent.suspended', 'agent.suspended', 'store.lost'])
+  assert.equal(
+    page.text(),
+    'behalf_events_total{level="error",event="store.lost"} 1\n' +
+      'behalf_events_total{level="warn",event="agent.suspended"} 2\n',
+  )
 })

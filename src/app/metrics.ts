@@ -1,5 +1,7 @@
 /** Counters and gauges in the Prometheus text format (exposition format 0.0.4), for `/metrics`. */
 
+import type { Diagnostics } from '../base/diagnostics.ts'
+
 /** Where parts of the product count. Names end in `_total` for counters. */
 export interface Metrics {
   count(name: string, labels?: Readonly<Record<string, string>>, by?: number): void
@@ -28,6 +30,23 @@ export class MetricsPage implements Metrics {
       ...[...this.#gauges].map(([name, read]) => [name, read()] as const),
     ].map(([series, value]) => `${series} ${value}`)
     return `${lines.toSorted().join('\n')}\n`
+  }
+}
+
+/** Diagnostics that are counted by event, so that somebody can be paged for `agent.suspended`. */
+export function counted(diagnostics: Diagnostics, metrics: Metrics): Diagnostics {
+  const count = (level: string, event: string): void =>
+    metrics.count('behalf_events_total', { level, event })
+  return {
+    info: (event, facts) => diagnostics.info(event, facts),
+    warn: (event, facts) => {
+      count('warn', event)
+      diagnostics.warn(event, facts)
+    },
+    error: (event, cause, facts) => {
+      count('error', event)
+      diagnostics.error(event, cause, facts)
+    },
   }
 }
 

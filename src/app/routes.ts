@@ -20,6 +20,7 @@ import { agentHandlers } from './operations/agents.ts'
 import { connectionHandlers } from './operations/connections.ts'
 import { scopeHandlers } from './operations/scopes.ts'
 import { conversationHandlers } from './operations/conversations.ts'
+import { attentionHandlers } from './operations/attention.ts'
 import { delegationHandlers } from './operations/delegations.ts'
 import { logHandlers } from './operations/log.ts'
 import { peopleHandlers } from './operations/people.ts'
@@ -73,6 +74,7 @@ export function routes(env: Installation): Route[] {
         ...serverHandlers,
         ...policyHandlers,
         ...delegationHandlers,
+        ...attentionHandlers,
         ...scopeHandlers,
         ...connectionHandlers,
         ...conversationHandlers,

@@ -14,7 +14,7 @@ import { compose } from './compose.ts'
 import type { Configuration } from './configuration.ts'
 import { claimHome } from './home.ts'
 import { serveHttp } from './http.ts'
-import { MetricsPage } from './metrics.ts'
+import { counted, MetricsPage } from './metrics.ts'
 import { allMigrations } from './migrations.ts'
 import { PRIVILEGES } from './privileges.ts'
 import { routes } from './routes.ts'
@@ -48,12 +48,13 @@ export async function serve(
 
 async function start(
   configuration: Configuration,
-  diagnostics: Diagnostics,
+  told: Diagnostics,
   undo: (() => Promise<void>)[],
 ): Promise<Omit<Running, 'stop'>> {
   const { home, host, port, maxBodyBytes, drainSeconds } = configuration
   undo.push(await claimHome(home))
   const metrics = new MetricsPage()
+  const diagnostics = counted(told, metrics)
   const http = await serveHttp({ host, port, maxBodyBytes, diagnostics, metrics })
   const stopHttp = (): Promise<void> => http.stop(drainSeconds * 1_000)
   undo.push(stopHttp)

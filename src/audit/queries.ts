@@ -128,6 +128,25 @@ export async function lastDecidedCalls(
   return entries.filter((e): e is PlacedEntry<EntryOf<'call_intended'>> => isDecided(e.entry))
 }
 
+/** How far back of one delegation is looked for what it was refused. */
+const MOST_BETWEEN = 100_000
+
+/** What a delegation's agent was refused before the entry `before`, the latest first. */
+export async function lastRefusals(
+  db: Db,
+  delegation: string,
+  { before, limit }: { readonly before: number; readonly limit: number },
+): Promise<PlacedEntry<EntryOf<'call_refused'> | EntryOf<'operation_refused'>>[]> {
+  const entries = placed(
+    await sql<Row>`
+      select index, entry from log_entry
+      where delegation = ${delegation} and kind in ('call_refused', 'operation_refused')
+        and index < ${before} and index >= ${before - MOST_BETWEEN}
+      order by index desc limit ${limit}`.execute(db),
+  )
+  return entries.filter((e): e is PlacedEntry<EntryOf<'call_refused'>> => isRefused(e.entry))
+}
+
 /** Whether the log says how the call ended that was intended at `intended`: `unknown` is no such word. */
 export async function hasOutcome(db: Db, intended: number): Promise<boolean> {
   const entries = placed(
@@ -148,6 +167,10 @@ function placed(result: { readonly rows: readonly Row[] }): PlacedEntry[] {
 
 function isIntended(entry: Entry): boolean {
   return entry.kind === 'call_intended'
+}
+
+function isRefused({ kind }: Entry): boolean {
+  return kind === 'call_refused' || kind === 'operation_refused'
 }
 
 function isDecided({ kind }: Entry): boolean {

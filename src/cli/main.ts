@@ -5,6 +5,7 @@ import { addAgentCommands } from './agent-commands.ts'
 import { addConnectCommands } from './connect-commands.ts'
 import { terminalOf } from './context.ts'
 import { addConversationCommands } from './conversation-commands.ts'
+import { addAttentionCommand } from './attention-command.ts'
 import { addDelegationCommands } from './delegation-commands.ts'
 import { addScopeCommands } from './scope-commands.ts'
 import { addLogCommands } from './log-commands.ts'
@@ -36,6 +37,7 @@ addAgentCommands(program)
 addServerCommands(program)
 addPolicyCommands(program)
 addDelegationCommands(program)
+addAttentionCommand(program)
 addScopeCommands(program)
 addConversationCommands(program)
 addTurnCommands(program)

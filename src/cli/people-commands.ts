@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import { contextOf, forgetSession, keepSession } from './context.ts'
 import { act, namesIn } from './act.ts'
+import { attentionLine } from './attention-command.ts'
 import { dateText, EXIT, examples, facts, print, refused, table } from './terminal.ts'
 import { listOf } from './usage.ts'
 
@@ -28,11 +29,12 @@ function addSessionCommands(program: Command): void {
       }
       keepSession(context.url, result.value.token)
       const { session } = result.value
-      print(
-        context.terminal,
-        result.value,
+      const waits = await contextOf(command).client.call('listAttention', {})
+      const lines = [
         `signed in as ${session.handle} until ${dateText(session.expiresAt)}`,
-      )
+        ...(waits.ok ? [attentionLine(waits.value)] : []),
+      ].filter((line) => line !== '')
+      print(context.terminal, result.value, lines.join('\n'))
       process.exitCode = EXIT.done
     })
   program

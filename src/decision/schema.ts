@@ -43,7 +43,7 @@ const OPERATIONS: typeof METHODS = {
   ...all(['session.show', 'session.end'], 'Installation', 'look'),
   ...all(['person.list', 'group.list', 'archetype.list', 'agent.list'], 'Installation', 'look'),
   ...all(
-    ['server.list', 'policy.show', 'delegation.list', 'approval.list'],
+    ['server.list', 'policy.show', 'delegation.list', 'approval.list', 'attention.list'],
     'Installation',
     'look',
   ),

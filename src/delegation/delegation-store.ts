@@ -51,6 +51,20 @@ export function delegationsOf(
   )
 }
 
+/** A person's delegations that any of these agents hold and that were not ended, newest first. */
+export function heldFor(
+  db: Db,
+  person: Id<'per'>,
+  agents: readonly AgentId[],
+): Promise<Delegation[]> {
+  return read(
+    db,
+    sql`where d.agent = any(${agents}::text[]) and d.person = ${person}
+          and d.state in ('active', 'suspended')
+        order by d.id desc limit 500`,
+  )
+}
+
 /** Every delegation, for the invariant checker. */
 export function allDelegations(db: Db): Promise<Delegation[]> {
   return read(db, sql`order by cardinality(d.ancestors), d.id`)

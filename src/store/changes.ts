@@ -50,6 +50,16 @@ export async function staleAmong(
   return rows.map((row) => row.subject)
 }
 
+/** The entry that changed each of `subjects` last; those that nothing ever changed are missing. */
+export async function lastChanges(
+  tx: Tx,
+  subjects: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await sql<{ subject: string; version: number }>`
+    select subject, version from touched where subject = any(${subjects}::text[])`.execute(tx)
+  return new Map(rows.map(({ subject, version }) => [subject, version]))
+}
+
 const HEARTBEAT = 1_000
 const ANSWER_LIMIT = 5_000
 

@@ -137,14 +137,14 @@ export const delegationHandlers: Pick<
   listApprovals: {
     run: async (_input, session, env) => {
       const waiting = await env.store.snapshot((tx) => pendingFor(tx, session.person))
-      return ok({ approvals: waiting.map(shown) })
+      return ok({ approvals: waiting.map(shownApproval) })
     },
   },
   showApproval: {
     target: approvalTarget,
     run: async ({ id }, _session, env) => {
       const found = await findApprovalBy(id, env)
-      return found.ok ? ok(shown(found.value)) : found
+      return found.ok ? ok(shownApproval(found.value)) : found
     },
   },
   decideApproval: {
@@ -152,7 +152,7 @@ export const delegationHandlers: Pick<
     run: async ({ id, decision, shownDigest }, session, env) => {
       const request = { id: id as ApprovalId, decision, shownDigest: shownDigest as Digest }
       const decided = await decideApproval(request, session, env)
-      return decided.ok ? ok(shown(decided.value)) : decided
+      return decided.ok ? ok(shownApproval(decided.value)) : decided
     },
   },
 }
@@ -216,7 +216,8 @@ async function approvalTarget(
   })
 }
 
-function shown(approval: Approval): Output<'showApproval'> {
+/** A request as it is shown, whole. */
+export function shownApproval(approval: Approval): Output<'showApproval'> {
   const { id, state, binding, entitled, shownDigest, expiresAt } = approval
   return {
     id,
