@@ -108,6 +108,7 @@ export async function jailWorks(env: SandboxEnv): Promise<Result<Uint8Array, Jai
   const identity = await identityFor([], undefined)
   const walls = await wallsOf({ spec: {}, bounds: PROBED, mounts: [] }, new Set())
   const fault = await tried(
+    'jail',
     {
       tier: 'T1',
       command: bubblewrap,

@@ -4,7 +4,7 @@ import { getuid, platform } from 'node:process'
 import { jailWorks } from './bubblewrap.ts'
 import { controlGroup } from './cgroup.ts'
 import { kernelLayers } from './kernel-layers.ts'
-import { hostMark } from './leftovers.ts'
+import { hostMark, SCRATCH_PARENT } from './leftovers.ts'
 import { limitsOf } from './limits.ts'
 import { identityFor } from './identity.ts'
 import { must } from '../base/result.ts'
@@ -33,7 +33,8 @@ export async function checkMachine(env: SandboxEnv): Promise<Machine> {
   const bounds = must(limitsOf({}))
   const dropped = await identityFor([], undefined)
   const own = dropped === undefined ? [] : ['own user']
-  const kernel = await kernelLayers(bounds, env.clock, dropped)
+  const found = { bounds, scratch: SCRATCH_PARENT, identity: dropped }
+  const kernel = await kernelLayers(found, env.clock)
   const jail = await jailWorks(env)
   const group = controlGroup(`${hostMark()}-check`, bounds)
   group?.remove()

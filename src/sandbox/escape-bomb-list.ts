@@ -8,13 +8,15 @@ import type { Tier } from './sandboxed.ts'
 export interface Bomb {
   readonly what: string
   readonly limits: Limits
+  /** Where another tier does not let it begin. */
+  readonly only?: Tier
   readonly holds: (exit: Exit, tier: Tier) => boolean
 }
 
 const MEBIBYTE = 1024 * 1024
 const limits = {
   // Long after the limit that is to end it, however busy the machine is.
-  wallMilliseconds: 30_000,
+  wallMilliseconds: 120_000,
   memoryBytes: 384 * MEBIBYTE,
   processes: 100,
   diskBytes: 256 * MEBIBYTE,
@@ -23,6 +25,8 @@ const limits = {
 /** Over a limit by no more than this: what is written or taken between two looks. */
 const [TENTH, WATCHDOG] = [1.1, 3]
 const BETWEEN_LOOKS = 64 * MEBIBYTE
+/** What `escape-bombs.ts` ends with when the kernel refused it. */
+const NO_SPACE = 28
 
 function within(used: number, limit: number, { used: { measuredBy } }: Exit): boolean {
   return used <= limit * (measuredBy === 'cgroup' ? TENTH : WATCHDOG)
@@ -49,6 +53,24 @@ export const BOMBS: Readonly<Record<string, Bomb>> = {
       exit.ended === 'disk' &&
       exit.used.diskBytes <=
         limits.diskBytes + (tier === 'T0' ? limits.scratchBytes : 0) + BETWEEN_LOOKS,
+  },
+  'fill a folder with empty files': {
+    what: 'empty files',
+    limits: { ...limits, diskBytes: 4 * MEBIBYTE },
+    holds: (exit) => exit.ended === 'disk',
+  },
+  'fill its scratch with empty files': {
+    what: 'empty files in scratch',
+    limits: { ...limits, scratchBytes: MEBIBYTE },
+    // Where the kernel counts files too, it said no.
+    holds: (exit) => exit.ended === 'disk' || (exit.ended === 'itself' && exit.code === NO_SPACE),
+  },
+  'fill a folder by children that nobody waits for': {
+    what: 'unseen children',
+    limits,
+    only: 'T1',
+    holds: (exit) =>
+      exit.ended === 'disk' && exit.used.diskBytes <= limits.diskBytes + BETWEEN_LOOKS,
   },
   'write to the output without end': {
     what: 'flood',

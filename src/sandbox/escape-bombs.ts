@@ -31,6 +31,21 @@ function fill(place: string): void {
   }
 }
 
+function empty(place: string): void {
+  for (let i = 0; ; i++) {
+    try {
+      fs.writeFileSync(`${place}/empty-${i}`, '')
+    } catch {
+      return
+    }
+  }
+}
+
+/** What a bomb ends with when the kernel refused it. */
+const FULL = 28
+const UNSEEN = `$SIG{CHLD} = 'IGNORE'; my $block = 'x' x 1048576; my $i = 0;
+  while (1) { $i++; my $pid = fork; if (defined $pid && !$pid) {
+    open F, '>', "$ARGV[0]/unseen-$i"; print F $block for 1..4; close F; exit } select undef, undef, undef, 0.002 }`
 const kept: Buffer[] = []
 
 switch (what) {
@@ -50,13 +65,16 @@ switch (what) {
     setTimeout(() => {}, 60_000)
     break
   case 'empty files':
-    for (let i = 0; ; i++) {
-      try {
-        fs.writeFileSync(`${folder}/empty-${i}`, '')
-      } catch {
-        break
-      }
-    }
+    empty(folder)
+    setTimeout(() => {}, 60_000)
+    break
+  case 'empty files in scratch':
+    empty(process.env['TMPDIR'] ?? '/tmp')
+    process.exit(FULL)
+  // oxlint-disable-next-line no-fallthrough -- the exit above never returns
+  case 'unseen children':
+    // Whoever says that they will not wait has them reaped without a word of what they wrote.
+    spawn('/usr/bin/perl', ['-e', UNSEEN, folder], { stdio: 'ignore' })
     setTimeout(() => {}, 60_000)
     break
   case 'flood':

@@ -56,7 +56,9 @@ export async function* escapes(tier: Tier, env: SandboxEnv): AsyncGenerator<Esca
   try {
     yield* quick(tier, host, env)
     if (tier === 'T0') yield await refusedLink(host, env)
-    for (const named of Object.entries(BOMBS)) yield await exploded(tier, named, host, env)
+    for (const named of Object.entries(BOMBS)) {
+      if ((named[1].only ?? tier) === tier) yield await exploded(tier, named, host, env)
+    }
     if (tier === 'T1') yield* throughProxy(host, env)
   } finally {
     await host.remove()

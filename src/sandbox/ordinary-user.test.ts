@@ -8,8 +8,8 @@ import { test } from 'node:test'
 import { closedTo } from './identity.ts'
 
 const ORDINARY = { uid: 61_184, gid: 61_184 }
-const FILES = ['sandboxed', 'limits', 'escape', 'egress', 'terminal', 'tar'].map((name) =>
-  join(import.meta.dirname, `${name}.test.ts`),
+const FILES = ['sandboxed', 'limits', 'escape', 'egress', 'terminal', 'tar', 'disk-watch'].map(
+  (name) => join(import.meta.dirname, `${name}.test.ts`),
 )
 
 test('as an ordinary user', async (t) => {
@@ -25,7 +25,8 @@ test('as an ordinary user', async (t) => {
   const child = spawn(
     '/usr/bin/setpriv',
     [...become, process.execPath, '--no-warnings', '--test', '--test-reporter=dot', ...FILES],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...environment, HOME: '/' } },
+    // A session of its own, as a service has: in that of the other tests a watchdog shares their turn.
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...environment, HOME: '/' }, detached: true },
   )
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {

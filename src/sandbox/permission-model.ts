@@ -3,7 +3,8 @@
  *
  * Held (tested): files outside of the mounts, every kind of network including name lookup and unix
  * sockets, child processes, workers, addons, FFI, WASI, SQLite, the inspector, new links, signals to others.
- * Where util-linux is there, the kernel takes the network, new privileges and the uid 0 away as well.
+ * Where util-linux is there, the kernel takes the network, new privileges and the uid 0 away as well, and
+ * gives scratch its size.
  * Not held: it is no kernel boundary (a fault in V8 or Node escapes it), and links are followed that lie
  * in the program's own `node_modules`, or that somebody else puts into a mount meanwhile.
  *
@@ -15,7 +16,7 @@ import { join } from 'node:path'
 import { ok, refuse, type Result } from '../base/result.ts'
 import type { Plan } from './bubblewrap.ts'
 import { closedTo, type Identity, identityFor } from './identity.ts'
-import { kernelLayers } from './kernel-layers.ts'
+import { kernelLayers, SIZED_SCRATCH } from './kernel-layers.ts'
 import type { Launch } from './launch.ts'
 import { hostMark, SCRATCH_PARENT, SCRATCH_PREFIX } from './leftovers.ts'
 import { confined, type MountRefusal } from './mounts.ts'
@@ -25,6 +26,8 @@ import type { SandboxEnv } from './sandboxed.ts'
 export interface Permitted {
   readonly launch: Launch
   readonly scratch: string
+  /** Whether the kernel holds the size of scratch. */
+  readonly isScratchSized: boolean
 }
 
 // What the permission model does not cover is taken away before the program's first line: signals and
@@ -94,7 +97,7 @@ export async function permitted(
     program.file,
     ...program.args,
   ]
-  const kernel = await kernelLayers(bounds, env.clock, identity)
+  const kernel = await kernelLayers({ bounds, scratch, identity }, env.clock)
   const [command = env.nodePath, ...args] = [...kernel.prefix, ...node]
   const launch: Launch = {
     tier: 'T0',
@@ -104,7 +107,7 @@ export async function permitted(
     layers: ['permission model', ...kernel.layers, ...(identity === undefined ? [] : ['own user'])],
     ...(identity !== undefined && { identity }),
   }
-  return ok({ launch, scratch })
+  return ok({ launch, scratch, isScratchSized: kernel.layers.includes(SIZED_SCRATCH) })
 }
 
 /** The first of `paths` that a program could not reach as `identity`, and why. */

@@ -7,9 +7,13 @@ import { killGroup, launched, type Launch } from './launch.ts'
 const PROBE_MILLISECONDS = 5_000
 const worked = new Set<string>()
 
-/** Runs `probe` to its end: undefined if it went well (once is enough), else why not. */
-export async function tried(probe: Launch, clock: Clock): Promise<string | undefined> {
-  const key = JSON.stringify([probe.command, probe.identity !== undefined])
+/** Runs `probe`, called `name`, to its end: undefined if it went well (once is enough), else why not. */
+export async function tried(
+  name: string,
+  probe: Launch,
+  clock: Clock,
+): Promise<string | undefined> {
+  const key = JSON.stringify([name, probe.command, probe.identity !== undefined])
   if (worked.has(key)) return undefined
   const fault = await run(probe, clock)
   if (fault === undefined) worked.add(key)

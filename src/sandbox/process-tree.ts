@@ -19,8 +19,8 @@ export interface TreeUse {
   readonly memoryBytes: number
   /** With what ended children had used. */
   readonly cpuSeconds: number
-  /** What was written towards a disk, by those that live and those that were waited for. */
-  readonly writtenBytes: number
+  /** What each of them wrote towards a disk, with those that it waited for. */
+  readonly written: ReadonlyMap<number, number>
 }
 
 const TICKS_PER_SECOND = 100
@@ -34,7 +34,8 @@ export async function treeUse(
 ): Promise<TreeUse | undefined> {
   const waiting = [root]
   const pids: number[] = []
-  const use = { tasks: 0, memoryBytes: 0, cpuSeconds: 0, writtenBytes: 0 }
+  const written = new Map<number, number>()
+  const use = { tasks: 0, memoryBytes: 0, cpuSeconds: 0 }
   for (let pid = waiting.pop(); pid !== undefined; pid = waiting.pop()) {
     const status = read(`/proc/${pid}/status`)
     if (status === undefined) continue
@@ -44,17 +45,22 @@ export async function treeUse(
     use.memoryBytes += kibibytes(status, 'RssAnon') + kibibytes(status, 'RssShmem')
     use.cpuSeconds += ticksOf(read(`/proc/${pid}/stat`)) / TICKS_PER_SECOND
     // What cannot be read may be anything.
-    const written = /^write_bytes: (\d+)/m.exec(read(`/proc/${pid}/io`) ?? '')?.[1]
-    use.writtenBytes += Number(written ?? Infinity)
+    const bytes = /^write_bytes: (\d+)/m.exec(read(`/proc/${pid}/io`) ?? '')?.[1]
+    written.set(pid, Number(bytes ?? Infinity))
     waiting.push(...childrenOf(pid, threads))
     if (pids.length % PART === 0) await pause()
   }
-  return pids.length === 0 ? undefined : { pids, ...use }
+  return pids.length === 0 ? undefined : { pids, written, ...use }
 }
 
 /** When a process started, in ticks since boot: with its number it names the process for good. */
 export function startedAt(pid: number): string | undefined {
   return fieldsOf(read(`/proc/${pid}/stat`))[19]
+}
+
+/** Whether a process was stopped by a signal. */
+export function isStopped(pid: number): boolean {
+  return fieldsOf(read(`/proc/${pid}/stat`))[0] === 'T'
 }
 
 function childrenOf(pid: number, threads: number): number[] {

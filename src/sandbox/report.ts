@@ -29,10 +29,21 @@ export interface Usage {
 /** The kernel's own totals, samples of the process tree, or nothing (no `/proc` here). */
 export type Measure = 'cgroup' | 'watchdog' | 'none'
 
+/** Who holds a total: the kernel, exactly; we, by looking now and then; or nobody (no `/proc` here). */
+export type Holder = 'kernel' | 'watchdog' | 'nobody'
+
+/** Who holds what of one program. */
+export interface Totals {
+  readonly memory: Holder
+  readonly scratch: Holder
+  /** What it may write of the host's. */
+  readonly disk: Holder
+}
+
 /** Something that a program asked for and did not get. */
 export interface Denied {
-  readonly what: 'egress' | 'process' | 'memory'
-  /** For egress `host:port` and why. */
+  readonly what: 'egress' | 'process' | 'memory' | 'disk'
+  /** For egress `host:port` and why; where we ended it for a total, the limit and how far it really went. */
   readonly detail: string
   readonly times: number
 }

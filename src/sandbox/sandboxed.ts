@@ -24,7 +24,8 @@ import { limitsOf, type Bounds, type LimitRefusal, type Limits } from './limits.
 import { mountsOf, type MountRefusal } from './mounts.ts'
 import { permitted } from './permission-model.ts'
 import { programOf, type ProgramRefusal } from './program.ts'
-import type { Exit, Usage } from './report.ts'
+import { OUTPUT_FOLDER } from './output.ts'
+import type { Exit, Totals, Usage } from './report.ts'
 import { supervised, type Order } from './supervise.ts'
 import type { CheckedTar } from './tar.ts'
 import type { TerminalSize } from './terminal.ts'
@@ -83,6 +84,8 @@ export interface Sandboxed {
   readonly fellBack?: string
   /** What holds it, outermost first. */
   readonly layers: readonly string[]
+  /** Who holds its totals. */
+  readonly totals: Totals
   /** What it used so far. */
   stats(): Usage
   /** Gives its terminal another size, where it has one. */
@@ -123,6 +126,8 @@ export async function sandboxed(
     doors,
     bounds: bounds.value,
     folders: mounts.value.filter((mount) => mount.writable).map((mount) => mount.real),
+    inMemory: ['/tmp', ...(spec.output === true ? [OUTPUT_FOLDER] : [])],
+    isScratchSized: true,
     hasTerminal: spec.terminal !== undefined,
     environment: { ...spec.environment, ...(proxy === undefined ? {} : PROXY_ENVIRONMENT) },
     ...(proxy !== undefined && { traffic: proxy }),
@@ -144,13 +149,18 @@ export async function sandboxed(
   }
   const at = await permitted(plan, env)
   if (!at.ok) return at
-  const { launch, scratch } = at.value
+  const { launch, scratch, isScratchSized } = at.value
   const inner: Order = {
     ...common,
     launch,
     scratch,
-    folders: [...common.folders, scratch],
-    bounds: withScratch(bounds.value, common.folders),
+    inMemory: [],
+    isScratchSized,
+    // Without a size of the kernel's, scratch is a folder like the mounts, and counted with them.
+    ...(!isScratchSized && {
+      folders: [...common.folders, scratch],
+      bounds: withScratch(bounds.value, common.folders),
+    }),
     environment: { TMPDIR: scratch, ...common.environment },
     ...(fellBack !== undefined && { fellBack }),
   }
@@ -171,7 +181,6 @@ export async function bestTierFor(
   return program.value.javascript ? 'T0' : undefined
 }
 
-/** In T0 scratch is a folder like the mounts, and counted with them. */
 function withScratch(bounds: Bounds, mounts: readonly string[]): Bounds {
   const { scratchBytes, diskBytes } = bounds
   return { ...bounds, diskBytes: scratchBytes + (mounts.length > 0 ? diskBytes : 0) }

@@ -1,10 +1,12 @@
 /** Starts an exact command line and stays with it to its end: `supervised`. */
 
 import { rm } from 'node:fs/promises'
+import { platform } from 'node:process'
 import { setPriority } from 'node:os'
 import { PassThrough, type Readable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import { controlGroup, type ControlGroup } from './cgroup.ts'
+import { DiskWatch } from './disk-watch.ts'
 import { attend, type Door } from './doors.ts'
 import { killGroup, launched, signal, type Launch, type Launched } from './launch.ts'
 import { hostMark } from './leftovers.ts'
@@ -22,6 +24,10 @@ export interface Order {
   readonly bounds: Bounds
   /** What it may write on disk: its mounts, and in T0 its scratch. */
   readonly folders: readonly string[]
+  /** Where it has memory to write files to: `Watched.inMemory`. */
+  readonly inMemory: readonly string[]
+  /** Whether scratch has a size of the kernel's; else it is one of `folders`. */
+  readonly isScratchSized: boolean
   /** Removed at the end. */
   readonly scratch?: string
   readonly doors: readonly Door[]
@@ -45,6 +51,9 @@ const [REMOVAL_TRIES, REMOVAL_PAUSE_MILLISECONDS] = [200, 2]
 export async function supervised(order: Order, clock: Clock): Promise<Sandboxed> {
   const { launch, bounds } = order
   const startedAt = clock.nowMilliseconds()
+  const { folders, inMemory } = order
+  const filled = { folders, limit: bounds.diskBytes }
+  const disk = folders.length === 0 ? undefined : await DiskWatch.begun(filled, clock)
   let group: ControlGroup | undefined
   const program = await launched(launch, order.environment, async (started) => {
     group = controlGroup(`${hostMark()}-${started}`, bounds)
@@ -54,7 +63,7 @@ export async function supervised(order: Order, clock: Clock): Promise<Sandboxed>
   // It may have been born before its parent was in the group.
   if (root !== pid) await group?.add(root)
   // A group has one share of the processor, whatever is in it; without one, others go first.
-  if (group === undefined) yieldTo(root)
+  if (group === undefined) goBehind(root)
 
   const over = new AbortController()
   let ended: Ending | undefined
@@ -66,7 +75,8 @@ export async function supervised(order: Order, clock: Clock): Promise<Sandboxed>
   }
   const output = capped(program, bounds.outputBytes, () => end('output'))
   const handed = program.output && checked(program.output, bounds)
-  const watch = new Watch({ root, group, bounds, folders: order.folders, end }, clock)
+  const isInit = root !== pid
+  const watch = new Watch({ root, isInit, group, bounds, disk, inMemory, end }, clock)
   const closeDoors = attend(child, order.doors)
   if (bounds.wallMilliseconds !== undefined) {
     void clock.sleep(bounds.wallMilliseconds, over.signal).then(() => end('wall_clock'))
@@ -83,14 +93,21 @@ export async function supervised(order: Order, clock: Clock): Promise<Sandboxed>
     // What the program left behind in its group goes with it: no daemon survives it.
     killGroup(pid)
     over.abort()
-    watch.stop()
+    const { wallMilliseconds } = used()
+    const last = watch.stop(ended)
     const why = ended ?? reached(watch, bounds) ?? 'itself'
-    const denied = [...watch.denied(), ...(order.traffic?.denied() ?? [])]
-    const report = { ended: why, used: used(), denied }
     closeDoors()
     order.traffic?.close()
     const outcome = ended === undefined ? { code, signal: killedBy } : KILLED
-    void clear(order, group, clock).then(() => resolve({ ...outcome, ...report }))
+    const report = async (): Promise<Exit> => {
+      await last
+      const denied = [...watch.denied(why), ...(order.traffic?.denied() ?? [])]
+      const whole = { ...outcome, ended: why, used: { ...used(), wallMilliseconds }, denied }
+      // The group's sums are gone with it.
+      await clear(order, group, clock)
+      return whole
+    }
+    resolve(report())
   })
   program.open()
   const { stdin } = program
@@ -103,6 +120,11 @@ export async function supervised(order: Order, clock: Clock): Promise<Sandboxed>
     exit,
     tier: launch.tier,
     layers: [...launch.layers, ...(group === undefined ? [] : ['control group'])],
+    totals: {
+      memory: group !== undefined ? 'kernel' : platform === 'linux' ? 'watchdog' : 'nobody',
+      scratch: order.isScratchSized ? 'kernel' : 'watchdog',
+      disk: folders.length === 0 ? 'kernel' : 'watchdog',
+    },
     stats: used,
     resize: (size) => {
       // Once the first process was reaped its number may be somebody else's.
@@ -192,11 +214,10 @@ function bytesRead(stream: Readable): number {
   return 'bytesRead' in stream && typeof stream.bytesRead === 'number' ? stream.bytesRead : 0
 }
 
-const NICE = 10
-
-function yieldTo(pid: number): void {
+/** What it starts inherits this; the watch does more, and again. */
+function goBehind(pid: number): void {
   try {
-    setPriority(pid, NICE)
+    setPriority(pid, 10)
   } catch {
     // It ended already.
   }

@@ -3,25 +3,32 @@
  *
  * Where a control group counts, memory and processes are the kernel's to hold, exactly; we look whether it
  * had to, and at time and disk. Elsewhere we sample: the next look comes before the program could have
- * filled what is left at 10 GiB/s, and never takes more than a quarter of our time.
+ * filled what is left at 10 GiB/s, and looking never takes more than a quarter of our own processor time.
  */
 
-import { setPriority } from 'node:os'
+import { statfsSync, statSync } from 'node:fs'
+import { threadCpuUsage } from 'node:process'
 import type { Clock } from '../base/clock.ts'
 import type { ControlGroup } from './cgroup.ts'
-import { deletedUse, diskUse } from './disk-use.ts'
+import type { DiskWatch } from './disk-watch.ts'
+import { halt } from './halt.ts'
 import type { Bounds } from './limits.ts'
-import { treeUse, type TreeUse } from './process-tree.ts'
+import { goAfterOthers } from './priority.ts'
+import { treeUse } from './process-tree.ts'
 import type { Denied, Ending, Measure, Usage } from './report.ts'
 
 /** What is watched. */
 export interface Watched {
   /** The process that everything else is below of. */
   readonly root: number
+  /** Whether that is bubblewrap's own, which waits for the program's. */
+  readonly isInit: boolean
   readonly group: ControlGroup | undefined
   readonly bounds: Bounds
-  /** The folders that it may write and that lie on a disk. */
-  readonly folders: readonly string[]
+  /** What it may write and that lies on a disk. */
+  readonly disk: DiskWatch | undefined
+  /** Those of its own in memory, as it names them below its root: their size is the kernel's, their number of files is not. */
+  readonly inMemory: readonly string[]
   /** Called once, with the limit that was reached. */
   readonly end: (ending: Ending) => void
 }
@@ -31,7 +38,8 @@ const [SHORTEST, LONGEST] = [2, 250]
 const OUR_SHARE = 3
 // The kernel holds the number itself; a sample comes near it at most.
 const FULL = 0.9
-const NICEST = 19
+/** What a file without content takes of the kernel's memory. */
+const ENTRY_BYTES = 1_024
 /** A program to which a refusal means something has given up long before. */
 const MOST_REFUSED = 200
 
@@ -43,26 +51,23 @@ export class Watch {
   #cpuSeconds = 0
   #memoryBytes = 0
   #processes = 0
-  #diskBytes = 0
   #measuredBy: Measure
   #yields = false
-  /** What lay in the folders at the start, and how much had been written when they were measured last. */
-  #before: Promise<number> | undefined
-  #writtenBytes = 0
-  #writtenSince = 0
+  #known: ReadonlySet<number> = new Set()
 
   constructor(watched: Watched, clock: Clock) {
     this.#watched = watched
     this.#clock = clock
     this.#measuredBy = watched.group === undefined ? 'none' : 'cgroup'
-    if (watched.folders.length > 0) this.#before = diskUse(watched.folders)
     void this.#run()
   }
 
-  /** No more looks; the group's last sums are read. */
-  stop(): void {
+  /** No more looks; what is left to be read is read. */
+  async stop(ended: Ending | undefined): Promise<void> {
     this.#over.abort()
     this.#readGroup()
+    // By how much it went over, in truth: it wrote on until it was gone.
+    if (ended === 'disk') await this.#watched.disk?.measure([])
   }
 
   get used(): Omit<Usage, 'wallMilliseconds' | 'outputBytes' | 'egress'> {
@@ -71,16 +76,24 @@ export class Watch {
       cpuSeconds: this.#cpuSeconds,
       peakMemoryBytes: this.#memoryBytes,
       peakProcesses: this.#processes,
-      diskBytes: this.#diskBytes,
+      diskBytes: this.#watched.disk?.usedBytes ?? 0,
       measuredBy: this.#measuredBy,
     }
   }
 
-  /** What the kernel refused on our behalf. */
-  denied(): Denied[] {
+  /** What the kernel refused on our behalf, and how far the program went where we had to end it. */
+  denied(ended: Ending | undefined): Denied[] {
     const use = this.#watched.group?.use()
     const found: Denied[] = []
     const { bounds } = this.#watched
+    if (ended === 'disk') {
+      const detail = `more than ${bounds.diskBytes} bytes: it had ${this.used.diskBytes}`
+      found.push({ what: 'disk', detail, times: 1 })
+    }
+    if (ended === 'memory' && use === undefined) {
+      const detail = `more than ${bounds.memoryBytes} bytes: it had ${this.#memoryBytes}`
+      found.push({ what: 'memory', detail, times: 1 })
+    }
     if (use !== undefined && use.refusedForks > 0) {
       found.push({
         what: 'process',
@@ -109,21 +122,23 @@ export class Watch {
     while (!signal.aborted) {
       await this.#clock.sleep(wait, signal)
       if (signal.aborted) return
-      const started = this.#clock.nowMilliseconds()
+      const started = cpuMilliseconds()
       const reached = await this.#look()
       if (signal.aborted) return
       if (reached !== undefined) return this.#watched.end(reached)
-      const took = this.#clock.nowMilliseconds() - started
+      // Not how long it took: on a busy machine we would look the less the more it matters.
+      const took = cpuMilliseconds() - started
       wait = Math.max(this.#untilFull(), took * OUR_SHARE)
     }
   }
 
   async #look(): Promise<Ending | undefined> {
-    const { group, bounds, root, folders } = this.#watched
+    const { group, bounds, root, disk } = this.#watched
     if (this.outOfMemory()) return 'memory'
     if (this.#isForking()) return 'processes'
+    if (this.#isFullOfFiles()) return 'disk'
     // The kernel counts everything but what was written.
-    const needsTree = group === undefined || folders.length > 0
+    const needsTree = group === undefined || disk !== undefined
     const tree = needsTree ? await treeUse(root, () => this.#clock.sleep(0)) : undefined
     this.#readGroup()
     if (tree !== undefined && group === undefined) {
@@ -131,11 +146,17 @@ export class Watch {
       this.#memoryBytes = Math.max(this.#memoryBytes, tree.memoryBytes)
       this.#processes = Math.max(this.#processes, tree.tasks)
       this.#cpuSeconds = Math.max(this.#cpuSeconds, tree.cpuSeconds)
-      if (tree.memoryBytes > bounds.memoryBytes) return 'memory'
-      if (tree.tasks >= bounds.processes * FULL) tree.pids.forEach(yieldTo)
+      if (tree.memoryBytes > bounds.memoryBytes) {
+        // It takes no more while the kernel gets round to ending it.
+        await halt(root, tree)
+        return 'memory'
+      }
+      this.#putBack(tree.pids)
+      if (tree.tasks >= bounds.processes * FULL) tree.pids.forEach((pid) => goAfterOthers(pid, 19))
     }
     if (bounds.cpuSeconds !== undefined && this.#cpuSeconds > bounds.cpuSeconds) return 'cpu'
-    return (await this.#overDisk(tree)) ? 'disk' : undefined
+    const isOver = await disk?.isOver(root, tree, this.#over.signal)
+    return isOver === true ? 'disk' : undefined
   }
 
   /**
@@ -151,20 +172,28 @@ export class Watch {
     return use.refusedForks >= MOST_REFUSED
   }
 
-  /** Measures the folders only when what was written since could have filled them. */
-  async #overDisk(tree: TreeUse | undefined): Promise<boolean> {
-    const { bounds, folders } = this.#watched
-    if (this.#before === undefined) return false
-    this.#writtenSince = Math.max(0, (tree?.writtenBytes ?? Infinity) - this.#writtenBytes)
-    if (this.#diskBytes + this.#writtenSince <= bounds.diskBytes) return false
-    const now = (await diskUse(folders)) + deletedUse(tree?.pids ?? [])
-    const before = await this.#before
-    this.#writtenBytes = tree?.writtenBytes ?? 0
-    this.#writtenSince = 0
-    // Where there was too much to count, all that was written counts.
-    const grown = Number.isFinite(before) ? now - before : this.#writtenBytes
-    this.#diskBytes = Math.min(Math.max(0, grown), Number.MAX_SAFE_INTEGER)
-    return this.#diskBytes > bounds.diskBytes
+  /** Without a group of one share, others go first; each session that it makes is put back anew. */
+  #putBack(pids: readonly number[]): void {
+    const { root, isInit } = this.#watched
+    // Bubblewrap's own is of a session that the program leaves.
+    const own = pids.filter((pid) => pid !== root || !isInit)
+    this.#known = new Set(own.filter((pid) => this.#known.has(pid) || goAfterOthers(pid, 10)))
+  }
+
+  /** Whether its scratch holds more files than bytes would fit: the kernel counts their bytes alone. */
+  #isFullOfFiles(): boolean {
+    const { root, bounds, inMemory } = this.#watched
+    return inMemory.some((folder) => {
+      try {
+        // The root of its first process, which it cannot change; while it has none yet, this is ours.
+        const path = `/proc/${root}/root${folder}`
+        if (statSync(path).dev === statSync('/tmp').dev) return false
+        const { files, ffree } = statfsSync(path)
+        return (files - ffree) * ENTRY_BYTES > bounds.scratchBytes
+      } catch {
+        return false
+      }
+    })
   }
 
   #readGroup(): void {
@@ -176,20 +205,18 @@ export class Watch {
   }
 
   #untilFull(): number {
-    const { group, bounds, folders } = this.#watched
+    const { group, bounds, disk } = this.#watched
     const left = [
       ...(group === undefined ? [bounds.memoryBytes - this.#memoryBytes] : []),
-      ...(folders.length > 0 ? [bounds.diskBytes - this.#diskBytes - this.#writtenSince] : []),
+      ...(disk === undefined ? [] : [disk.leftBytes]),
     ]
     const soonest = Math.min(...left) / FILL_BYTES_PER_MILLISECOND
     return Math.min(LONGEST, Math.max(SHORTEST, soonest))
   }
 }
 
-function yieldTo(pid: number): void {
-  try {
-    setPriority(pid, NICEST)
-  } catch {
-    // It ended already.
-  }
+/** What this thread used. */
+function cpuMilliseconds(): number {
+  const { user, system } = threadCpuUsage()
+  return (user + system) / 1_000
 }
