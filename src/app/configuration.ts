@@ -86,7 +86,7 @@ export const configurationSchema = z.strictObject({
   exchangeBurst: whole(1, 10_000_000)
     .default(200)
     .describe(
-      'Token exchanges that one agent may ask for at once; one more each second after that. Further ones are answered 429.',
+      'Token exchanges that one agent may ask for at once; one more each second after that. Further ones are answered 429. Counted by each process: N servers allow N times as much.',
     ),
   maxBodyBytes: whole(1_024, 67_108_864)
     .default(1_048_576)
