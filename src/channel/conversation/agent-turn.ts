@@ -10,14 +10,12 @@
 
 import type { Digest } from '../../base/bytes.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
-import { databaseMilliseconds } from '../../delegation/delegation-store.ts'
 import type { DelegationId } from '../../delegation/delegation.ts'
-import { loadTree, standing } from '../../delegation/standing.ts'
 import type { AgentId } from '../../identity/agent.ts'
 import type { PersonId } from '../../people/person.ts'
 import type { Tx } from '../../store/store.ts'
 import type { ChannelTensors, PrincipalModel } from '../principal-model.ts'
-import { type RecordedAnswer, recordAnswer } from './answer.ts'
+import { type RecordedAnswer, recordAnswer, type Standing } from './answer.ts'
 import { compileMessages, type NeutralMessage } from './compile-messages.ts'
 import { compileTensors } from './compile-tensors.ts'
 import type {
@@ -34,7 +32,7 @@ import { type Envelope, envelopesDigest, type ModelSegment, segmentsFor } from '
 import { conversationUnder } from './event-store.ts'
 import { type Folded, foldDirectives, settingsFor } from './fold-directives.ts'
 import { namesOf, principalsOf } from './names.ts'
-import { type ConversationEnv, isActive } from './speaking.ts'
+import { type ConversationEnv, inForce, isActive } from './speaking.ts'
 import { loadEvents, membershipAt, type Transcript, turnOf, withContents } from './transcript.ts'
 
 /** The agent that acts under a delegation, by its token. */
@@ -125,34 +123,39 @@ export async function answerTurn(
   { agent, delegation, person }: TurnAgent,
   env: ConversationEnv,
 ): Promise<Result<RecordedAnswer>> {
-  const checked = await env.store.snapshot(async (tx): Promise<Result<Conversation>> => {
-    const found = await conversationOf(tx, { agent, delegation, person })
-    if (!found.ok) return found
-    const events = await loadEvents(tx, found.value)
-    const asked = turnOf(turn, events)
-    if (asked === undefined || !isAgents(asked, events)) return refuse({ reason: 'unknown_turn' })
-    return found
-  })
-  if (!checked.ok) return checked
+  const found = await env.store.snapshot((tx) => conversationUnder(tx, delegation))
+  if (found === undefined) return refuse({ reason: 'unknown_conversation' })
   return await recordAnswer(
-    { conversation: checked.value.id, turn, text, admitted: [] },
+    { conversation: found.id, turn, text, admitted: [] },
     { by: { type: 'agent', agent, delegation, person }, author: agent },
     env,
+    async (tx, asked, transcript) => {
+      const stands = await standingOf(tx, { agent, delegation })
+      if (!stands.ok) return stands
+      return isAgents(asked, transcript) ? stands : refuse({ reason: 'unknown_turn' })
+    },
   )
 }
 
 /** The conversation in which an agent acts by its token, while what it acts by stands. */
 async function conversationOf(
   tx: Tx,
-  { agent, delegation }: TurnAgent,
+  agent: Pick<TurnAgent, 'agent' | 'delegation'>,
 ): Promise<Result<Conversation>> {
-  const conversation = await conversationUnder(tx, delegation)
+  const conversation = await conversationUnder(tx, agent.delegation)
   if (conversation === undefined) return refuse({ reason: 'unknown_conversation' })
-  const tree = await loadTree(tx, delegation)
-  if (tree === undefined) throw new Error('expected the delegation of a conversation to exist')
-  const stands = standing(tree, Math.floor((await databaseMilliseconds(tx)) / 1_000))
+  const stands = await standingOf(tx, agent)
+  return stands.ok ? ok(conversation) : stands
+}
+
+async function standingOf(
+  tx: Tx,
+  { agent, delegation }: Pick<TurnAgent, 'agent' | 'delegation'>,
+): Promise<Result<Standing>> {
+  const stands = await inForce(tx, delegation)
   if (!stands.ok) return stands
-  return (await isActive(tx, agent)) ? ok(conversation) : refuse({ reason: 'agent_not_active' })
+  if (!(await isActive(tx, agent))) return refuse({ reason: 'agent_not_active' })
+  return ok({ ...stands.value, relied: [...(stands.value.relied ?? []), agent] })
 }
 
 /** Whether a turn is the agent's to answer: one that a model served here was asked is that model's. */

@@ -5,24 +5,16 @@
  * who may know of all of that, and to nobody else. That is computed from the record, not asked of the model.
  */
 
-import { lockHead } from '../../audit/append.ts'
 import type { Actor } from '../../audit/entry.ts'
 import { newId } from '../../base/id.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
-import type { Author, EventOf, MessageId, Participant, TurnId } from './conversation.ts'
+import type { Tx } from '../../store/store.ts'
+import type { Author, Facts, EventOf, MessageId, Participant, TurnId } from './conversation.ts'
 import { speakersOf } from './directing.ts'
 import { mayKnow, segmentsFor } from './envelopes.ts'
-import { findConversation, record } from './event-store.ts'
 import { type Folded, foldDirectives, settingsFor } from './fold-directives.ts'
-import { type ConversationEnv, readBefore } from './speaking.ts'
-import {
-  loadEvents,
-  maySee,
-  membersAt,
-  type Transcript,
-  turnOf,
-  withContents,
-} from './transcript.ts'
+import { addTo, type ConversationEnv, sealOne, type Work } from './speaking.ts'
+import { maySee, membersAt, type Transcript, turnOf } from './transcript.ts'
 
 /** What was answered. */
 export interface AnswerRequest {
@@ -45,57 +37,59 @@ export interface RecordedAnswer {
 const MOST_ADMITTED = 500
 const MOST_DIRECTING = 100
 
-/** Records the one answer of a turn. */
+/** Records the one answer of a turn, if `mayAnswer` has nothing against it. */
 export async function recordAnswer(
   { conversation: id, turn: turnId, text, admitted }: AnswerRequest,
-  { by, author }: { readonly by: Actor; readonly author: Author },
+  as: { readonly by: Actor; readonly author: Author },
   env: ConversationEnv,
+  mayAnswer: (
+    tx: Tx,
+    turn: EventOf<'turn'>,
+    transcript: Transcript,
+  ) => Promise<Result<Standing>> = anyway,
 ): Promise<Result<RecordedAnswer>> {
-  const known = await readBefore(id, env)
-  if (!known.ok) return known
-  return await env.store.transaction(async (tx): Promise<Result<RecordedAnswer>> => {
-    await lockHead(tx)
-    const conversation = await findConversation(tx, id)
-    if (conversation === undefined) return refuse({ reason: 'unknown_conversation' })
-    const read = await loadEvents(tx, conversation)
-    const transcript = await withContents(tx, read, env.vault, known.value)
-    const turn = turnOf(turnId, transcript)
+  const added = await addTo(id, as, env, async (tx, reading) => {
+    const turn = turnOf(turnId, reading.transcript)
     if (turn === undefined) return refuse({ reason: 'unknown_turn' })
-    if (transcript.events.some((event) => event.kind === 'answered' && event.turn === turnId))
+    const may = await mayAnswer(tx, turn, reading.transcript)
+    if (!may.ok) return may
+    const { events, conversation } = reading.transcript
+    if (events.some((event) => event.kind === 'answered' && event.turn === turnId))
       return refuse({ reason: 'turn_answered' })
+    const transcript = await reading.withContents()
     const asker = turn.author as Participant
     const kept = admitted.slice(-MOST_ADMITTED)
     const folded = foldDirectives(withAdmitted(transcript, kept))
     const settings = settingsFor(asker, folded)
     const directing = settings.filter(({ message }) => kept.includes(message)).flatMap(speakersOf)
-    const content = await env.vault.seal(
-      tx,
-      { parts: [{ kind: 'utterance', text }] },
-      { subject: conversation.owner },
-    )
+    const sealing = { value: { parts: [{ kind: 'utterance', text }] }, subject: conversation.owner }
+    const value = sealOne(sealing, env)
     const message: MessageId = newId('msg', env)
     const audience = audienceOf(turn, transcript, env)
-    await record(
-      tx,
-      { conversation, by, author },
-      {
-        next: (transcript.events.at(-1)?.seq ?? -1) + 1,
-        facts: [
-          {
-            kind: 'answered',
-            turn: turnId,
-            message,
-            admitted: [...kept],
-            directing: [...new Set(directing)].slice(0, MOST_DIRECTING),
-            audience: [...audience],
-            content,
-          },
-        ],
-      },
-      env,
-    )
-    return ok({ message, audience, settings })
+    const facts: Facts = {
+      kind: 'answered',
+      turn: turnId,
+      message,
+      admitted: [...kept],
+      directing: [...new Set(directing)].slice(0, MOST_DIRECTING),
+      audience: [...audience],
+      content: value.sealed,
+    }
+    return ok({
+      ...may.value,
+      planned: { facts: [facts], values: [value] },
+      value: { message, audience, settings },
+    })
   })
+  return added.ok ? ok(added.value.value) : added
+}
+
+/** What the right to answer rests on, and when that ends. */
+export type Standing = Pick<Work<unknown>, 'relied' | 'until'>
+
+/** A model that is served here answers what it was asked. */
+async function anyway(): Promise<Result<Standing>> {
+  return ok({})
 }
 
 /** The transcript as it is once an answer says what its model admitted. */

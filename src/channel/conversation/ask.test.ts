@@ -175,6 +175,99 @@ test('an agent speaks with the lesser authority of its own and its person’s', 
   assert.deepEqual((await verified(env)).faults, [])
 })
 
+/** As `env`, with something that happens between what is read and what is written. */
+function interrupted(
+  env: TestConversation,
+  meanwhile: (time: number) => Promise<unknown>,
+): TestConversation {
+  let times = 0
+  return {
+    ...env,
+    store: {
+      ...env.store,
+      async snapshot(work) {
+        const read = await env.store.snapshot(work)
+        await meanwhile(++times)
+        return read
+      },
+    },
+  }
+}
+
+test('turns at once: each is told what stands before it in the log, and none is lost', async (t) => {
+  const env = await openTestConversation(t)
+  const { alice, paul } = env
+  await inviteTo(env, paul.person, 'member')
+  const all = await Promise.all(
+    Array.from({ length: 8 }, async (_, at) => {
+      const by = at % 2 === 0 ? alice : paul
+      return at % 4 === 3 ? await saying(env, by, `${at}`) : await asking(env, `${at}`, { by })
+    }),
+  )
+  assert.ok(all.every(({ ok }) => ok))
+  const { events, contents } = await transcriptOf(env)
+  const turns = events.flatMap((event) => (event.kind === 'turn' ? [event] : []))
+  assert.equal(turns.length, 6)
+  for (const turn of turns) {
+    const before = events.filter(({ kind, seq }) => kind === 'said' && seq < turn.seq)
+    assert.equal(turn.segments, before.length)
+    // The question stands right before its turn: nobody came between.
+    assert.equal(events[turn.seq - 1]?.kind === 'said' && turn.question, lastOf(before).message)
+  }
+  assert.equal(contents.size, 8)
+  assert.deepEqual((await verified(env)).faults, [])
+  await checkLog(env.store)
+})
+
+function lastOf(events: readonly unknown[]): { readonly message: string } {
+  return events.at(-1) as { readonly message: string }
+}
+
+test('what changes after it was read is not overlooked: membership, authority, what was said', async (t) => {
+  const env = await openTestConversation(t)
+  const { alice, paul, sam } = env
+  await inviteTo(env, paul.person, 'member')
+  await inviteTo(env, sam.person, 'member')
+  const conversation = env.conversation.id
+  const question = { conversation, question: 'so?' }
+  const saidSo = interrupted(env, async (time) => {
+    if (time === 1) must(await saying(env, sam, 'wait'))
+  })
+  const { segments } = must(await ask(question, paul, saidSo))
+  assert.deepEqual(
+    segments.map(({ text }) => text),
+    ['wait', 'so?'],
+  )
+  const removing = interrupted(env, async (time) => {
+    const speaker = { type: 'person', session: alice } as const
+    if (time === 1) must(await removeMember({ conversation, member: paul.person }, speaker, env))
+  })
+  assert.equal(reason(await ask(question, paul, removing)), 'unknown_conversation')
+  const first = must(await ask(question, sam, env))
+  const answering = interrupted(env, async (time) => {
+    const speaker = { type: 'person', session: alice } as const
+    if (time === 1) must(await removeMember({ conversation, member: sam.person }, speaker, env))
+  })
+  const by = { by: { type: 'system', part: 'channel' }, author: 'system' } as const
+  const answer = { conversation, turn: first.turn, text: 'so', admitted: [] }
+  assert.deepEqual(must(await recordAnswer(answer, by, answering)).audience, [alice.person])
+  const revoking = interrupted(env, async (time) => {
+    if (time === 1) must(await revoke({ delegation: env.delegation.id }, alice, env))
+  })
+  assert.equal(reason(await ask(question, alice, revoking)), 'delegation_revoked')
+  assert.deepEqual((await verified(env)).faults, [])
+})
+
+test('nobody waits for ever in a conversation in which others keep talking', async (t) => {
+  const env = await openTestConversation(t)
+  const talking = interrupted(env, async () => must(await saying(env, env.alice, 'blah')))
+  const { segments } = must(
+    await ask({ conversation: env.conversation.id, question: 'so?' }, env.alice, talking),
+  )
+  assert.equal(segments.length, 4)
+  assert.deepEqual((await verified(env)).faults, [])
+})
+
 function reason(result: Result<unknown>): string {
   return result.ok ? 'ok' : result.error.reason
 }

@@ -9,24 +9,28 @@
 
 import { newId } from '../../base/id.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
-import { databaseMilliseconds } from '../../delegation/delegation-store.ts'
-import { loadTree, standing } from '../../delegation/standing.ts'
 import type { Session } from '../../people/session.ts'
 import type { Tx } from '../../store/store.ts'
 import type { Admission, ChannelTokenizer, PrincipalModel } from '../principal-model.ts'
 import { recordAnswer } from './answer.ts'
 import { compileMessages, type NeutralMessage } from './compile-messages.ts'
 import { type Compiled, compileTensors } from './compile-tensors.ts'
-import type { Author, ConversationEvent, MessageId, Participant, TurnId } from './conversation.ts'
+import type {
+  Author,
+  ConversationEvent,
+  Facts,
+  MessageId,
+  Participant,
+  TurnId,
+} from './conversation.ts'
 import { keyFor } from './conversation-key.ts'
 import { directorsOf } from './directing.ts'
 import { envelopesDigest, type ModelSegment, segmentsFor } from './envelopes.ts'
-import { record } from './event-store.ts'
 import { type Folded, foldDirectives, settingsFor } from './fold-directives.ts'
 import { namesOf, principalsOf } from './names.ts'
-import { checkMessage, type SaidFacts, saidFacts } from './say.ts'
-import { attend, type Attending, type ConversationEnv, readBefore } from './speaking.ts'
-import { type Transcript, withContents } from './transcript.ts'
+import { checkMessage, saidFacts } from './say.ts'
+import { attend, type ConversationEnv, inForce, type Work } from './speaking.ts'
+import type { Transcript } from './transcript.ts'
 
 /** What somebody asks. */
 export interface AskRequest {
@@ -76,23 +80,17 @@ export async function ask(
   session: Session,
   env: AskEnv,
 ): Promise<Result<Turn>> {
-  // One for the conversation: it gives words back that it was given.
-  const tokenizer = env.model?.tokenizer()
   const speaker = { type: 'person', session } as const
-  const known = await readBefore(request.conversation, env)
-  if (!known.ok) return known
-  const begun = await attend(request.conversation, speaker, env, async (tx, attending) => {
-    const transcript = await withContents(tx, attending.transcript, env.vault, known.value)
-    const tree = await loadTree(tx, transcript.conversation.delegation)
-    if (tree === undefined) throw new Error('expected the delegation of a conversation to exist')
-    const stands = standing(tree, Math.floor((await databaseMilliseconds(tx)) / 1_000))
+  const parts = [{ kind: 'utterance', text: request.question }] as const
+  const added = await attend(request.conversation, speaker, env, async (tx, attending) => {
+    const transcript = await attending.withContents()
+    const stands = await inForce(tx, transcript.conversation.delegation)
     if (!stands.ok) return stands
-    const parts = [{ kind: 'utterance', text: request.question }] as const
     const checked = checkMessage({ ...request, parts }, attending)
     if (!checked.ok) return checked
-    const said = await saidFacts(tx, { ...request, parts }, { speaker, attending }, env)
+    const said = saidFacts({ ...request, parts }, { speaker, attending }, env)
     const question: ConversationEvent = {
-      ...said,
+      ...said.facts,
       seq: attending.next,
       entry: 0,
       author: attending.speaker,
@@ -101,43 +99,55 @@ export async function ask(
     const asked = {
       ...transcript,
       events: [...transcript.events, question],
-      contents: new Map(transcript.contents).set(said.message, { parts: [...parts] }),
+      contents: new Map(transcript.contents).set(said.facts.message, { parts: [...parts] }),
     }
-    return await begin(tx, { said, transcript: asked }, attending, { ...env, tokenizer })
+    const begun = await begin(tx, { said, transcript: asked }, attending.speaker, env)
+    return begun.ok ? ok({ ...stands.value, ...begun.value }) : begun
   })
-  if (!begun.ok) return begun
-  const { turn, tensors } = begun.value
+  if (!added.ok) return added
+  const { value, events } = added.value
+  const { running, ...begun } = value
+  const turn = { ...begun, entry: events.at(-1)?.entry ?? 0 }
   const { model } = env
-  if (model === undefined || tokenizer === undefined || tensors === undefined) return ok(turn)
+  if (model === undefined || running === undefined) return ok(turn)
   const { conversation } = request
-  return await answered(turn, tensors, { conversation, session }, { ...env, model, tokenizer })
+  return await answered(turn, running, { conversation, session }, { ...env, model })
 }
 
-interface Begun {
-  readonly turn: Turn
-  readonly tensors?: Compiled
+/** What a model is to run on. */
+interface Running {
+  readonly compiled: Compiled
+  /** The one that wrote it: it gives words back that it was given. */
+  readonly tokenizer: ChannelTokenizer
 }
 
-/** Records question and turn; everything that the model is told is known by then. */
+type Begun = Omit<Turn, 'entry'> & { readonly running?: Running }
+
+/** Works out question and turn: everything that the model is told. */
 async function begin(
   tx: Tx,
-  { said, transcript }: { readonly said: SaidFacts; readonly transcript: Transcript },
-  { speaker, by, next }: Attending,
-  env: AskEnv & { readonly tokenizer: ChannelTokenizer | undefined },
-): Promise<Result<Begun>> {
+  {
+    said,
+    transcript,
+  }: { readonly said: ReturnType<typeof saidFacts>; readonly transcript: Transcript },
+  speaker: Participant,
+  env: AskEnv,
+): Promise<Result<Work<Begun>>> {
   const { conversation } = transcript
-  const { issuer, model, tokenizer } = env
+  const { issuer, model } = env
+  const tokenizer = model?.tokenizer()
   const through = model === undefined ? 'messages' : 'channel'
   const segments = segmentsFor(speaker, transcript, { through, issuer })
   const settings = settingsFor(speaker, foldDirectives(transcript))
   const principals = principalsOf(segments)
   const { key, epoch, rekeyed } = await keyFor(tx, conversation.id, principals, env)
   const names = await namesOf(tx, principals, transcript)
-  const tensors =
+  const compiled =
     tokenizer === undefined ? undefined : compileTensors(segments, { key, tokenizer, names })
-  if (model !== undefined && (tensors?.tensors.inputIds.length ?? 0) > model.maxTokens)
+  if (model !== undefined && (compiled?.tensors.inputIds.length ?? 0) > model.maxTokens)
     return refuse({ reason: 'conversation_too_long' })
-  const question = segments.findLast(({ envelope }) => envelope.message === said.message)
+  const { message } = said.facts
+  const question = segments.findLast(({ envelope }) => envelope.message === message)
   // Only now are the conversation's own words known. A question that was not read has no answer.
   if (tokenizer?.reads(question?.text ?? '') === false)
     return refuse({
@@ -147,35 +157,32 @@ async function begin(
   const turn: TurnId = newId('trn', env)
   const envelopes = envelopesDigest(segments)
   const directing = directorsOf(speaker, { segments, settings, through })
-  const recorded = await record(
-    tx,
-    { conversation, by, author: speaker },
-    {
-      next,
-      facts: [
-        said,
-        ...(rekeyed ? [{ kind: 'rekeyed', epoch } as const] : []),
-        {
-          kind: 'turn',
-          turn,
-          question: said.message,
-          through,
-          ...(model !== undefined && { model: { name: model.name, digest: model.digest } }),
-          epoch,
-          envelopes,
-          segments: segments.length,
-          directing: [...directing],
-        },
-      ],
-    },
-    env,
-  )
+  const facts: Facts = {
+    kind: 'turn',
+    turn,
+    question: message,
+    through,
+    ...(model !== undefined && { model: { name: model.name, digest: model.digest } }),
+    epoch,
+    envelopes,
+    segments: segments.length,
+    directing: [...directing],
+  }
   return ok({
-    ...(tensors !== undefined && { tensors }),
-    turn: {
+    planned: {
+      facts: [
+        said.facts,
+        ...(rekeyed === undefined ? [] : [{ kind: 'rekeyed' as const, epoch }]),
+        facts,
+      ],
+      values: [said.value],
+      ...(rekeyed !== undefined && { rows: [rekeyed] }),
+    },
+    value: {
+      ...(compiled !== undefined &&
+        tokenizer !== undefined && { running: { compiled, tokenizer } }),
       turn,
-      question: said.message,
-      entry: recorded.at(-1)?.entry ?? 0,
+      question: message,
       through,
       envelopes,
       segments,
@@ -189,11 +196,11 @@ async function begin(
 /** Runs the model, outside of any transaction, and records what it answered. */
 async function answered(
   turn: Turn,
-  { tensors, messages }: Compiled,
+  { compiled: { tensors, messages }, tokenizer }: Running,
   { conversation, session }: { readonly conversation: string; readonly session: Session },
-  env: AskEnv & { readonly model: PrincipalModel; readonly tokenizer: ChannelTokenizer },
+  env: AskEnv & { readonly model: PrincipalModel },
 ): Promise<Result<Turn>> {
-  const { model, tokenizer } = env
+  const { model } = env
   const output = await model.run(tensors)
   if (output.admission.length !== messages.length) {
     throw new Error(`expected what \`${model.name}\` holds of ${messages.length} messages`)

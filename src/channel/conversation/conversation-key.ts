@@ -8,6 +8,7 @@
 import { sql } from 'kysely'
 import type { Random } from '../../base/random.ts'
 import { type MasterKey, seal, unseal } from '../../keys/seal.ts'
+import { send, type Statement } from '../../store/statement.ts'
 import type { Tx } from '../../store/store.ts'
 import type { ConversationId } from './conversation.ts'
 import type { Principal } from './envelopes.ts'
@@ -30,24 +31,23 @@ const MOST_TRIES = 64
 
 /** Seals a first key. */
 export async function openKey(tx: Tx, id: ConversationId, env: KeyEnv): Promise<void> {
-  await keep(tx, id, { key: env.random.bytes(KEY_BYTES), epoch: 0 }, env)
+  await send(tx, [keeping(id, { key: env.random.bytes(KEY_BYTES), epoch: 0 }, env)])
 }
 
-/** The key under which all of `principals` are apart; `rekeyed` if it is a new one. */
+/** The key under which all of `principals` are apart; `rekeyed` keeps it, if it is a new one. */
 export async function keyFor(
   tx: Tx,
   id: ConversationId,
   principals: readonly Principal[],
   env: KeyEnv,
-): Promise<ConversationKey & { readonly rekeyed: boolean }> {
+): Promise<ConversationKey & { readonly rekeyed?: Statement }> {
   const current = await currentKey(tx, id, env)
-  if (closePair(current.key, principals) === undefined) return { ...current, rekeyed: false }
+  if (closePair(current.key, principals) === undefined) return current
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const key = env.random.bytes(KEY_BYTES)
     if (closePair(key, principals) !== undefined) continue
     const next = { key, epoch: current.epoch + 1 }
-    await keep(tx, id, next, env)
-    return { ...next, rekeyed: true }
+    return { ...next, rekeyed: keeping(id, next, env) }
   }
   throw new Error(`expected a key under which ${principals.length} principals are apart`)
 }
@@ -75,15 +75,13 @@ async function currentKey(tx: Tx, id: ConversationId, env: KeyEnv): Promise<Conv
   return { epoch: row.epoch, key: unseal(env.masterKey, row.sealed, aboutKey(id, row.epoch)) }
 }
 
-async function keep(
-  tx: Tx,
-  id: ConversationId,
-  { key, epoch }: ConversationKey,
-  env: KeyEnv,
-): Promise<void> {
+function keeping(id: ConversationId, { key, epoch }: ConversationKey, env: KeyEnv): Statement {
   const sealed = seal(env.masterKey, key, aboutKey(id, epoch), env)
-  await sql`insert into conversation_key (conversation, epoch, sealed)
-    values (${id}, ${epoch}, ${sealed})`.execute(tx)
+  return {
+    name: 'keep_conversation_key',
+    text: 'insert into conversation_key (conversation, epoch, sealed) values ($1, $2, $3)',
+    values: [id, epoch, Buffer.from(sealed)],
+  }
 }
 
 function aboutKey(id: ConversationId, epoch: number): string {

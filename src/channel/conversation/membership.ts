@@ -7,7 +7,6 @@
 
 import { ok, refuse, type Result } from '../../base/result.ts'
 import type { Participant, Role } from './conversation.ts'
-import { record } from './event-store.ts'
 import { attend, type Attending, type ConversationEnv, isActive, type Speaker } from './speaking.ts'
 import { membersAt } from './transcript.ts'
 
@@ -25,18 +24,20 @@ export async function invite(
   env: ConversationEnv,
 ): Promise<Result<{ readonly members: ReadonlyMap<Participant, Role> }>> {
   const { conversation, member, role } = request
-  return await attend(conversation, speaker, env, async (tx, attending) => {
-    const { transcript, by, next } = attending
-    const members = membersAt(transcript)
+  const added = await attend(conversation, speaker, env, async (tx, attending) => {
+    const members = membersAt(attending.transcript)
     if (!mayGive(role, member, attending)) return refuse({ reason: 'not_entitled' })
     if (!(await isActive(tx, member))) return refuse({ reason: 'unknown_member' })
     if (!members.has(member) && members.size >= MOST_MEMBERS)
       return refuse({ reason: 'too_many_members' })
     if (members.get(member)?.role === role) return refuse({ reason: 'same_role' })
-    const recording = { conversation: transcript.conversation, by, author: attending.speaker }
-    await record(tx, recording, { next, facts: [{ kind: 'member_added', member, role }] }, env)
-    return ok({ members: rolesIn(members).set(member, role) })
+    return ok({
+      planned: { facts: [{ kind: 'member_added', member, role }] },
+      relied: [member],
+      value: { members: rolesIn(members).set(member, role) },
+    })
   })
+  return added.ok ? ok(added.value.value) : added
 }
 
 /** Lets somebody go; everybody may go by themselves. */
@@ -46,20 +47,21 @@ export async function removeMember(
   env: ConversationEnv,
 ): Promise<Result<{ readonly members: ReadonlyMap<Participant, Role> }>> {
   const { conversation, member } = request
-  return await attend(conversation, speaker, env, async (tx, attending) => {
-    const { transcript, by, next } = attending
-    const members = membersAt(transcript)
+  const added = await attend(conversation, speaker, env, async (_tx, attending) => {
+    const members = membersAt(attending.transcript)
     const role = members.get(member)?.role
     if (role === undefined) return refuse({ reason: 'unknown_member' })
     const leaves = member === attending.speaker && role !== 'owner'
     if (!leaves && !isAbove(attending.membership.role, role))
       return refuse({ reason: 'not_entitled' })
-    const recording = { conversation: transcript.conversation, by, author: attending.speaker }
-    await record(tx, recording, { next, facts: [{ kind: 'member_removed', member }] }, env)
     const left = rolesIn(members)
     left.delete(member)
-    return ok({ members: left })
+    return ok({
+      planned: { facts: [{ kind: 'member_removed', member }] },
+      value: { members: left },
+    })
   })
+  return added.ok ? ok(added.value.value) : added
 }
 
 /** Owner and leads convene; each only those, and into roles, that are below their own. */

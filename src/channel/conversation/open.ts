@@ -15,7 +15,7 @@ import { personActor, type Session } from '../../people/session.ts'
 import type { Conversation } from './conversation.ts'
 import { openKey } from './conversation-key.ts'
 import { insertConversation, record } from './event-store.ts'
-import type { ConversationEnv } from './speaking.ts'
+import { type ConversationEnv, sealOne } from './speaking.ts'
 
 /** What a person asks for. */
 export interface OpenRequest {
@@ -50,11 +50,11 @@ export async function openConversation(
       })
     }
     await openKey(tx, conversation.id, env)
-    const sealed = await env.vault.seal(tx, topic, { subject: session.person })
+    const sealed = sealOne({ value: topic, subject: session.person }, env)
     await record(
       tx,
       { conversation, by: personActor(session), author: session.person },
-      { next: 0, facts: [{ kind: 'opened', topic: sealed }] },
+      { next: 0, facts: [{ kind: 'opened', topic: sealed.sealed }], values: [sealed] },
       env,
     )
     return ok(conversation)

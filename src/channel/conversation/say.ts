@@ -6,14 +6,14 @@
  * data, whoever brings it.
  */
 
+import type { SealedRow } from '../../audit/vault.ts'
 import { newId } from '../../base/id.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
-import type { Tx } from '../../store/store.ts'
 import type { EventOf, MessageId, Part, Participant, Span } from './conversation.ts'
 import { leavesOf, messagesById, MOST_LEAVES } from './envelopes.ts'
-import { findConversation, record } from './event-store.ts'
+import { findConversation } from './event-store.ts'
 import { type Folded, foldDirectives } from './fold-directives.ts'
-import { attend, type Attending, type ConversationEnv, type Speaker } from './speaking.ts'
+import { attend, type Attending, type ConversationEnv, sealOne, type Speaker } from './speaking.ts'
 import { loadTranscript, maySee, membersAt, type Transcript } from './transcript.ts'
 
 /** What is said, and who may know of it. */
@@ -42,21 +42,19 @@ export async function say(
   speaker: Speaker,
   env: ConversationEnv,
 ): Promise<Result<Said>> {
-  const recorded = await attend(request.conversation, speaker, env, async (tx, attending) => {
+  const added = await attend(request.conversation, speaker, env, async (_tx, attending) => {
     const checked = checkMessage(request, attending)
     if (!checked.ok) return checked
-    const { transcript, by, next } = attending
-    const facts = await saidFacts(tx, request, { speaker, attending }, env)
-    const recording = { conversation: transcript.conversation, by, author: attending.speaker }
-    const [event] = await record(tx, recording, { next, facts: [facts] }, env)
-    if (event === undefined) throw new Error('expected one event, got none')
-    return ok({ message: facts.message, seq: event.seq, entry: event.entry })
+    const { facts, value } = saidFacts(request, { speaker, attending }, env)
+    return ok({ planned: { facts: [facts], values: [value] }, value: facts.message })
   })
-  if (!recorded.ok) return recorded
-  const { message } = recorded.value
+  if (!added.ok) return added
+  const { value: message, events } = added.value
+  const [event] = events
+  if (event === undefined) throw new Error('expected one event, got none')
   const directs = request.parts.some(({ kind }) => kind === 'directive')
   const directives = directs ? await becomeOf(message, request.conversation, env) : []
-  return ok({ ...recorded.value, directives })
+  return ok({ message, seq: event.seq, entry: event.entry, directives })
 }
 
 /** What became of the directives in a message. */
@@ -76,26 +74,26 @@ async function becomeOf(
 /** A message before it has a place. */
 export type SaidFacts = Omit<EventOf<'said'>, 'seq' | 'entry' | 'author' | 'time'>
 
-/** Seals what is said; the facts to record. */
-export async function saidFacts(
-  tx: Tx,
+/** Seals what is said: the facts to record, and the value to keep with them. */
+export function saidFacts(
   { parts, audience }: Pick<SayRequest, 'parts' | 'audience'>,
   { speaker, attending }: { readonly speaker: Speaker; readonly attending: Attending },
-  env: ConversationEnv,
-): Promise<SaidFacts> {
+  env: Pick<ConversationEnv, 'vault' | 'clock' | 'random'>,
+): { readonly facts: SaidFacts; readonly value: SealedRow } {
   const person = speaker.type === 'person' ? speaker.session.person : speaker.person
-  const content = await env.vault.seal(tx, { parts: [...parts] }, { subject: person })
+  const value = sealOne({ value: { parts: [...parts] }, subject: person }, env)
   // What somebody settles for themselves is nobody else's business.
   const isPrivate = parts.some((part) => part.kind === 'directive' && part.scope === 'mine')
   const whom = isPrivate ? [attending.speaker] : audience
-  return {
+  const facts: SaidFacts = {
     kind: 'said',
     message: newId('msg', env),
     ...(speaker.type === 'agent' && { onBehalfOf: speaker.person }),
     spans: parts.map(spanOf),
     ...(whom !== undefined && { audience: [...new Set([...whom, attending.speaker])] }),
-    content,
+    content: value.sealed,
   }
+  return { facts, value }
 }
 
 function spanOf(part: Part): Span {

@@ -1,33 +1,49 @@
 /**
  * What everybody who does something in a conversation goes through: who it is by transport, whether they
- * take part, and the conversation as it stands, read under the lock of the log's head so that nothing
- * comes between what is read and what is written.
+ * take part, and the conversation as it stands. Nothing comes between what is read and what is written, and
+ * nobody else waits while it is worked out: see `addTo`.
  */
 
 import { lockHead } from '../../audit/append.ts'
-import type { Actor } from '../../audit/entry.ts'
-import type { Vault } from '../../audit/vault.ts'
+import type { Actor, Subject } from '../../audit/entry.ts'
+import type { SealedRow, Sealing, Vault } from '../../audit/vault.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
+import { databaseMilliseconds } from '../../delegation/delegation-store.ts'
 import type { DelegationId } from '../../delegation/delegation.ts'
+import { branchOf, loadTree, standing } from '../../delegation/standing.ts'
 import { findAgent } from '../../identity/agent-store.ts'
 import type { AgentId } from '../../identity/agent.ts'
 import type { MasterKey } from '../../keys/seal.ts'
 import { findPerson } from '../../people/people-store.ts'
 import type { PersonId } from '../../people/person.ts'
 import { personActor, type Session } from '../../people/session.ts'
+import { logSize } from '../../store/changes.ts'
 import type { Store, Tx } from '../../store/store.ts'
-import { MOST_BYTES, MOST_EVENTS, type Participant } from './conversation.ts'
-import { findConversation } from './event-store.ts'
 import {
-  type Contents,
+  type Content,
+  type ConversationEvent,
+  type MessageId,
+  MOST_BYTES,
+  MOST_EVENTS,
+  type Participant,
+} from './conversation.ts'
+import {
+  findConversation,
+  type Planned,
+  record,
+  type Recording,
+  recordIfUnchanged,
+} from './event-store.ts'
+import { InTurn } from './in-turn.ts'
+import {
   loadEvents,
-  loadTranscript,
   type Membership,
   membershipAt,
   messagesBefore,
   type Transcript,
+  withContents,
 } from './transcript.ts'
 
 /** Who speaks: a person in a session of their own, or an agent by the token that names its person. */
@@ -51,68 +67,152 @@ export interface ConversationEnv {
   readonly issuer: string
 }
 
-/** A conversation as one who takes part finds it; what was said is read by who needs it (`withContents`). */
-export interface Attending {
+/** A conversation as somebody finds it who adds to it. */
+export interface Reading {
   readonly transcript: Transcript
-  readonly speaker: Participant
-  readonly membership: Membership
-  readonly by: Actor
   /** The place of the next event. */
   readonly next: number
+  /** The same with what was said. */
+  readonly withContents: () => Promise<Transcript>
 }
 
-/** Runs `work` in one transaction, if the speaker takes part and the conversation has room. */
+/** A conversation as one who takes part finds it. */
+export interface Attending extends Reading {
+  readonly speaker: Participant
+  readonly membership: Membership
+}
+
+/** Events to add, and what is told to whoever adds them. */
+export interface Work<T> {
+  readonly planned: Omit<Planned, 'next'>
+  /** Subjects that it rests on beside the conversation. */
+  readonly relied?: readonly Subject[]
+  /** When what it rests on ends, in milliseconds of the database's clock. */
+  readonly until?: number
+  readonly value: T
+}
+
+/** What was told, and the events as they were recorded. */
+export interface Added<T> {
+  readonly value: T
+  readonly events: readonly ConversationEvent[]
+}
+
+/** Adds to a conversation what `work` makes of it, if the speaker takes part and there is room. */
 export async function attend<T>(
   id: string,
   speaker: Speaker,
   env: ConversationEnv,
-  work: (tx: Tx, attending: Attending) => Promise<Result<T>>,
-): Promise<Result<T>> {
-  return await env.store.transaction(async (tx): Promise<Result<T>> => {
-    await lockHead(tx)
-    const attending = await attendingIn(tx, id, speaker)
+  work: (tx: Tx, attending: Attending) => Promise<Result<Work<T>>>,
+): Promise<Result<Added<T>>> {
+  const as = { by: actorOf(speaker), author: participantOf(speaker) }
+  return await addTo(id, as, env, async (tx, reading) => {
+    const attending = await attendingIn(tx, reading, speaker)
     if (!attending.ok) return attending
-    if (isFull(attending.value)) return refuse({ reason: 'conversation_full' })
-    return await work(tx, attending.value)
+    if (isFull(reading)) return refuse({ reason: 'conversation_full' })
+    const made = await work(tx, attending.value)
+    if (!made.ok) return made
+    return ok({ ...made.value, relied: [...(made.value.relied ?? []), participantOf(speaker)] })
   })
 }
 
-function isFull({ next, transcript }: Attending): boolean {
+/** Beyond so many tries it is worked out under the lock, so that nobody waits for ever in a busy conversation. */
+const MOST_TRIES = 3
+
+/**
+ * Adds to a conversation what `work` makes of it.
+ *
+ * It is worked out on a snapshot, while others write; then it is written in one flight, if nothing that it
+ * rests on has changed (`recordIfUnchanged`). `work` only reads, and may be run again.
+ */
+export async function addTo<T>(
+  id: string,
+  as: Omit<Recording, 'conversation'>,
+  env: Pick<ConversationEnv, 'store' | 'vault' | 'clock'>,
+  work: (tx: Tx, reading: Reading) => Promise<Result<Work<T>>>,
+): Promise<Result<Added<T>>> {
+  return await inTurn(env.store).run(id, () => addNow(id, as, env, work))
+}
+
+/** Those at once in one process would only undo each other's work. */
+const IN_TURN = new WeakMap<Store, InTurn>()
+
+function inTurn(store: Store): InTurn {
+  const found = IN_TURN.get(store) ?? new InTurn()
+  IN_TURN.set(store, found)
+  return found
+}
+
+async function addNow<T>(
+  id: string,
+  as: Omit<Recording, 'conversation'>,
+  env: Pick<ConversationEnv, 'store' | 'vault' | 'clock'>,
+  work: (tx: Tx, reading: Reading) => Promise<Result<Work<T>>>,
+): Promise<Result<Added<T>>> {
+  const { store } = env
+  const known = new Map<MessageId, Content>()
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const found = await store.snapshot(async (tx) => {
+      const readAt = await logSize(tx)
+      const read = await readIn(tx, id, known, env)
+      if (!read.ok) return read
+      const made = await work(tx, read.value)
+      return made.ok ? ok({ readAt, reading: read.value, made: made.value }) : made
+    })
+    if (!found.ok) return found
+    const { readAt, reading, made } = found.value
+    const { relied = [], until, planned, value } = made
+    const resting = { readAt, relied, ...(until !== undefined && { until }) }
+    const recording = { ...as, conversation: reading.transcript.conversation }
+    const plan = { ...planned, next: reading.next, resting }
+    const events = await recordIfUnchanged(store, recording, plan, env)
+    if (events !== undefined) return ok({ value, events })
+  }
+  return await store.transaction(async (tx): Promise<Result<Added<T>>> => {
+    await lockHead(tx)
+    const read = await readIn(tx, id, known, env)
+    if (!read.ok) return read
+    const made = await work(tx, read.value)
+    if (!made.ok) return made
+    const { transcript, next } = read.value
+    const recording = { ...as, conversation: transcript.conversation }
+    const events = await record(tx, recording, { ...made.value.planned, next }, env)
+    return ok({ value: made.value.value, events })
+  })
+}
+
+async function readIn(
+  tx: Tx,
+  id: string,
+  known: Map<MessageId, Content>,
+  { vault }: Pick<ConversationEnv, 'vault'>,
+): Promise<Result<Reading>> {
+  const conversation = await findConversation(tx, id)
+  if (conversation === undefined) return refuse({ reason: 'unknown_conversation' })
+  const transcript = await loadEvents(tx, conversation)
+  return ok({
+    transcript,
+    next: (transcript.events.at(-1)?.seq ?? -1) + 1,
+    async withContents() {
+      const whole = await withContents(tx, transcript, vault, known)
+      for (const [message, content] of whole.contents) known.set(message, content)
+      return whole
+    },
+  })
+}
+
+function isFull({ next, transcript }: Reading): boolean {
   const bytes = messagesBefore(transcript).reduce((sum, { content }) => sum + content.bytes, 0)
   return next >= MOST_EVENTS || bytes >= MOST_BYTES
 }
 
-/**
- * What was said until now, read before a transaction that needs it: everybody who writes to the log waits
- * while one holds its head.
- */
-export async function readBefore(
-  id: string,
-  env: Pick<ConversationEnv, 'store' | 'vault'>,
-): Promise<Result<Contents>> {
-  return await env.store.snapshot(async (tx): Promise<Result<Contents>> => {
-    const conversation = await findConversation(tx, id)
-    if (conversation === undefined) return refuse({ reason: 'unknown_conversation' })
-    return ok((await loadTranscript(tx, conversation, env.vault)).contents)
-  })
-}
-
-/** The conversation as the speaker finds it in `tx`. Who does not take part learns nothing of it. */
-async function attendingIn(tx: Tx, id: string, speaker: Speaker): Promise<Result<Attending>> {
-  const conversation = await findConversation(tx, id)
-  if (conversation === undefined) return refuse({ reason: 'unknown_conversation' })
-  const transcript = await loadEvents(tx, conversation)
+/** The conversation as the speaker finds it. Who does not take part learns nothing of it. */
+async function attendingIn(tx: Tx, reading: Reading, speaker: Speaker): Promise<Result<Attending>> {
   const participant = participantOf(speaker)
-  const membership = membershipAt(participant, transcript)
+  const membership = membershipAt(participant, reading.transcript)
   if (membership === undefined) return refuse({ reason: 'unknown_conversation' })
   if (!(await isActive(tx, participant))) return refuse({ reason: 'person_inactive' })
-  return ok({
-    transcript,
-    membership,
-    speaker: participant,
-    by: actorOf(speaker),
-    next: (transcript.events.at(-1)?.seq ?? -1) + 1,
-  })
+  return ok({ ...reading, membership, speaker: participant })
 }
 
 /** The participant that transport proved. */
@@ -125,6 +225,29 @@ export function actorOf(speaker: Speaker): Actor {
   if (speaker.type === 'person') return personActor(speaker.session)
   const { agent, delegation, person } = speaker
   return { type: 'agent', agent, delegation, person }
+}
+
+/** Whether the delegation of a conversation is in force, what that rests on, and until when. */
+export async function inForce(
+  tx: Tx,
+  delegation: DelegationId,
+): Promise<Result<Pick<Work<unknown>, 'relied' | 'until'>>> {
+  const tree = await loadTree(tx, delegation)
+  if (tree === undefined) throw new Error('expected the delegation of a conversation to exist')
+  const stands = standing(tree, Math.floor((await databaseMilliseconds(tx)) / 1_000))
+  if (!stands.ok) return stands
+  const branch = branchOf(tree)
+  return ok({
+    relied: [...branch.map(({ id }) => id), tree.delegation.person],
+    until: Math.min(...branch.map(({ expiresAt }) => expiresAt)) * 1_000,
+  })
+}
+
+/** Seals one value that an event will refer to, and keeps nothing yet. */
+export function sealOne(sealing: Sealing, { vault }: Pick<ConversationEnv, 'vault'>): SealedRow {
+  const [row] = vault.prepare([sealing])
+  if (row === undefined) throw new Error('expected one value, got none')
+  return row
 }
 
 /** Whether a participant exists and is active. */
