@@ -18,7 +18,6 @@ import {
   SYSTEM_NAME,
   TOOL_NAME,
   VALUES,
-  VECTOR_LENGTH,
   keyWord,
   roleWord,
   valueWord,

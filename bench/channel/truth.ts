@@ -8,19 +8,27 @@
 import { ADMISSION, AUTHORITY } from './vocabulary.ts'
 
 /** `set` is for everyone; `my` is a private setting of the author. */
-export interface Effect<Key = number, Value = number> {
+export interface Effect<Key extends string | number = number, Value = number> {
   readonly op: 'set' | 'my'
   readonly key: Key
   readonly value: Value
 }
 
 /** A directive for everyone that counts or was refused. */
-export interface Directive<Author, Key = number, Value = number> extends Effect<Key, Value> {
+export interface Directive<
+  Author,
+  Key extends string | number = number,
+  Value = number,
+> extends Effect<Key, Value> {
   readonly authority: number
   readonly author: Author
 }
 
-export class Truth<Author extends { readonly slot: number }, Key = number, Value = number> {
+export class Truth<
+  Author extends { readonly slot: number },
+  Key extends string | number = number,
+  Value = number,
+> {
   readonly #directives: Directive<Author, Key, Value>[] = []
   readonly #private = new Map<string, { of: Author; effect: Effect<Key, Value> }>()
 
