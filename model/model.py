@@ -137,12 +137,12 @@ class Layer(nn.Module):
 
 
 class Decoder(nn.Module):
-    def __init__(self, variant: Variant, vocabulary: int):
+    def __init__(self, variant: Variant, vocabulary: int, layers: int = LAYERS):
         super().__init__()
         self.variant = variant
         self.words = embedding(vocabulary, 0.3)
-        self.layers = nn.ModuleList([Layer(variant.relation) for _ in range(LAYERS)])
-        count = 0 if variant.channel == "none" else LAYERS if variant.every_layer else 1
+        self.layers = nn.ModuleList([Layer(variant.relation) for _ in range(layers)])
+        count = 0 if variant.channel == "none" else layers if variant.every_layer else 1
         self.channels = nn.ModuleList([Channel(variant) for _ in range(count)])
         self.norm = nn.LayerNorm(WIDTH)
         self.head = nn.Linear(WIDTH, vocabulary)

@@ -1,0 +1,72 @@
+/**
+ * Writes what the open-text trainer reads: `node model/write-open.ts --folder <folder> [--episodes 48000] [--seed 1]`.
+ *
+ * `train.bin` (with the curriculum in its order), `train-dropped.bin` (the same, with chanced names in some headers),
+ * one `<set>.bin` a set and `data.json`: sizes and SHA-256 of each file. `bench/channel/open/record.ts` has the format.
+ */
+
+import { createHash } from 'node:crypto'
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { SPECIAL } from '../bench/channel/open/byte-pairs.ts'
+import type { Episode } from '../bench/channel/open/episode.ts'
+import { QUESTIONS } from '../bench/channel/open/phrases.ts'
+import { recordOf } from '../bench/channel/open/record.ts'
+import { OPEN_VERSION, SETS, casesOf, trainingEpisode } from '../bench/channel/open/sets.ts'
+import { TOKENIZER } from '../bench/channel/open/tokenizer.ts'
+import { KIND } from '../bench/channel/vocabulary.ts'
+
+const { values } = parseArgs({
+  options: {
+    folder: { type: 'string' },
+    episodes: { type: 'string', default: '48000' },
+    cases: { type: 'string', default: '600' },
+    seed: { type: 'string', default: '1' },
+  },
+})
+if (values.folder === undefined) throw new Error('`--folder` is missing: where the files go')
+const folder = values.folder
+const episodes = Number(values.episodes)
+mkdirSync(folder, { recursive: true })
+
+const files: Record<string, { episodes: number; bytes: number; sha256: string }> = {}
+files['train.bin'] = write('train.bin', training(false))
+files['train-dropped.bin'] = write('train-dropped.bin', training(true))
+for (const set of SETS) {
+  const cases = casesOf(set, Number(values.cases), `held-out ${values.seed}`)
+  files[`${set}.bin`] = write(`${set}.bin`, cases)
+}
+const about = {
+  version: OPEN_VERSION,
+  seed: values.seed,
+  ids: TOKENIZER.size,
+  special: SPECIAL,
+  kinds: KIND,
+  questions: QUESTIONS,
+  sets: SETS,
+  files,
+}
+writeFileSync(join(folder, 'data.json'), `${JSON.stringify(about, null, 2)}\n`)
+
+function* training(dropNames: boolean): Generator<Episode> {
+  for (let at = 0; at < episodes; at++) {
+    yield trainingEpisode(`train ${values.seed}`, at / episodes, dropNames)
+  }
+}
+
+function write(name: string, of: Iterable<Episode>): (typeof files)[string] {
+  const hash = createHash('sha256')
+  const file = openSync(join(folder, name), 'w')
+  let written = 0
+  let bytes = 0
+  for (const episode of of) {
+    const record = recordOf(episode)
+    hash.update(record)
+    writeSync(file, record)
+    written++
+    bytes += record.length
+  }
+  closeSync(file)
+  return { episodes: written, bytes, sha256: hash.digest('hex') }
+}
