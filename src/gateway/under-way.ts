@@ -69,9 +69,13 @@ export class CallsUnderWay {
     const ended = new AbortController()
     const kept: Kept = { call, ended, relied: NOTHING, done: Promise.resolve() }
     this.#kept.set(call.id, kept)
+    // By hand: `AbortSignal.any` costs some twenty times as much, and every call has one.
+    const left = (): void => ended.abort(call.signal.reason)
+    if (call.signal.aborted) left()
+    else call.signal.addEventListener('abort', left)
     try {
       return await work({
-        signal: AbortSignal.any([call.signal, ended.signal]),
+        signal: ended.signal,
         closing: this.#closing.signal,
         standOn: (subjects) => {
           kept.relied = new Set(subjects)
@@ -81,6 +85,7 @@ export class CallsUnderWay {
         },
       })
     } finally {
+      call.signal.removeEventListener('abort', left)
       const forget = (): boolean => this.#kept.delete(call.id)
       void kept.done.then(forget, forget)
     }
