@@ -156,7 +156,7 @@ async function handle(
   const mark = target.indexOf('?')
   const path = mark === -1 ? target : target.slice(0, mark)
   // RFC 9112 §3.2: whoever is in front of us may have read the other one.
-  if ((request.headersDistinct['host']?.length ?? 0) > 1) return plain(400, 'expected one host')
+  if (timesSent(request.rawHeaders, 'host') > 1) return plain(400, 'expected one host')
   // DNS rebinding: a page of another origin may resolve its own name to us, but not name us.
   if (!door.hosts.has((headers.host ?? '').toLowerCase())) return plain(421, 'unknown host')
   if (headers.origin !== undefined && headers.origin !== door.issuer)
