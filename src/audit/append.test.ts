@@ -46,6 +46,29 @@ test('the version of a subject is the index of the last entry that touched it', 
   await checkLog(store)
 })
 
+test('entries of one batch keep what is looked up by apart', async (t) => {
+  const { store } = await openTestLog(t)
+  const batch = [
+    testEntry('grp_a'),
+    testIntended('call_1'),
+    testEntry('a longer name than the one before'),
+    testOutcome('call_1', 1, { delegation: 'dlg_"2"' }),
+    testIntended('call_2', { delegation: 'dlg_3' }),
+  ]
+  await store.transaction((tx) => append(tx, batch))
+  const { rows } = await sql`
+    select kind, delegation, parent, outcome_of from log_entry order by index`.execute(store.db)
+  const none = { delegation: null, parent: null, outcome_of: null }
+  assert.deepEqual(rows, [
+    { ...none, kind: 'group_created' },
+    { ...none, kind: 'call_intended', delegation: 'dlg_1' },
+    { ...none, kind: 'group_created' },
+    { kind: 'call_outcome', delegation: 'dlg_"2"', parent: null, outcome_of: 1 },
+    { ...none, kind: 'call_intended', delegation: 'dlg_3' },
+  ])
+  await checkLog(store)
+})
+
 test('writers on several connections leave no gap, and each keeps its entries together', async (t) => {
   const { store } = await openTestLog(t)
   const writers = Array.from({ length: 6 }, async (_, writer) => {

@@ -93,6 +93,9 @@ export function firstOf(answer: Answer | undefined): number {
   return first
 }
 
+// One list is unnested and the others are indexed: Postgres keeps what each unnested list yields in a store
+// of its own, which costs more than the row. Names of parameters are in `appendStatement`.
+//
 // INVARIANT (append only): the head row is locked by its update until commit, so of two writers one
 // waits, indexes have no gap, and an entry with a lower index is committed no later.
 const WRITTEN = `
@@ -101,11 +104,10 @@ const WRITTEN = `
   ), written as (
     insert into log_entry (index, entry, leaf_hash, kind, delegation, parent, outcome_of)
     select
-      head.first + e.at - 1, substr($2::bytea, e.start, e.length),
-      substr($5::bytea, 32 * e.at::integer - 31, 32), e.kind, e.delegation, e.parent, e.outcome_of
-    from head, unnest(
-      $3::integer[], $4::integer[], $6::text[], $7::text[], $8::text[], $9::bigint[]
-    ) with ordinality as e(start, length, kind, delegation, parent, outcome_of, at)
+      head.first + e.at - 1, substr($2::bytea, e.start, ($4::integer[])[e.at]),
+      substr($5::bytea, 32 * e.at::integer - 31, 32), ($6::text[])[e.at], ($7::text[])[e.at],
+      ($8::text[])[e.at], ($9::bigint[])[e.at]
+    from head, unnest($3::integer[]) with ordinality as e(start, at)
   )`
 
 const APPEND = `${WRITTEN} select first from head`
