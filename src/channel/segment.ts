@@ -111,21 +111,17 @@ function insertSegments(beside: readonly Positioned[], entries: number): Stateme
 }
 
 // `entry` is the index of the entry that names the segment: the entries of the batch are the log's last.
+// One list is unnested, the others are indexed (`audit/append.ts` says why).
 const INSERT_SEGMENTS = `
   insert into segment (
     id, agent, delegation, principal, kind, trust,
     content_digest, content_bytes, system_fields, answers, created_at, entry
   )
   select
-    s.id, s.agent, s.delegation, s.principal, s.kind, s.trust, s.content_digest, s.content_bytes,
-    s.system_fields, s.answers, s.created_at, head.size - $1::bigint + s.at
-  from log_head head, unnest(
-    $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::integer[], $10::jsonb[], $11::jsonb[], $12::bigint[], $13::bigint[]
-  ) as s(
-    id, agent, delegation, principal, kind, trust,
-    content_digest, content_bytes, system_fields, answers, created_at, at
-  )`
+    s.id, ($3::text[])[n], ($4::text[])[n], ($5::text[])[n], ($6::text[])[n], ($7::text[])[n],
+    ($8::text[])[n], ($9::integer[])[n], ($10::text[])[n]::jsonb, ($11::text[])[n]::jsonb,
+    ($12::bigint[])[n], head.size - $1::bigint + ($13::bigint[])[n]
+  from log_head head, unnest($2::text[]) with ordinality as s(id, n)`
 
 /** What is looked at per agent: beyond it the oldest segments are left out, and their values ungrounded. */
 const MOST_SEGMENTS = 1_000

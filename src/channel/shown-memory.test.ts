@@ -61,6 +61,43 @@ test('what was known of the call comes back with the segment', async (t) => {
   assert.equal([...(shown[0]?.segments ?? [])][0]?.label, 'tools/call:find')
 })
 
+test('pieces of one batch stay apart, each with the entry that names it', async (t) => {
+  const log = await openTestLog(t, migrations)
+  const writer = new LogWriter(log)
+  const pieces = [
+    { agent: 'agt_1', delegation: 'dlg_1', systemFields: ['id'], answers: { echo: true } },
+    { agent: 'agt_2', systemFields: [], answers: {} },
+    { agent: 'agt_3', delegation: 'dlg_3', systemFields: [], answers: { action: 'a "b", c' } },
+  ]
+  const written = await Promise.all(
+    pieces.map(async (piece, at) => {
+      const about = { principal: `srv_${at}`, kind: 'tool_result', trust: 'untrusted' } as const
+      const [row] = log.vault.prepare([{ value: 'x'.repeat(at), subject: 'dlg_1' }])
+      assert(row !== undefined)
+      return await writer.write({
+        entry: prepareEntry(testEntry('grp_a')),
+        values: [row],
+        rows: [segmentBeside(newSegment({ ...about, ...piece }, log), row.sealed)],
+      })
+    }),
+  )
+  const { rows } = await sql`
+    select agent, delegation, principal, content_bytes, system_fields, answers, entry
+    from segment order by entry`.execute(log.store.db)
+  assert.deepEqual(
+    rows,
+    pieces.map(({ agent, delegation, systemFields, answers }, at) => ({
+      agent,
+      delegation: delegation ?? null,
+      principal: `srv_${at}`,
+      content_bytes: at + 2,
+      system_fields: systemFields,
+      answers,
+      entry: written[at]?.ok === true ? written[at].value.index : undefined,
+    })),
+  )
+})
+
 test('erased content leaves memory after a while', async (t) => {
   const log = await openTestLog(t, migrations)
   const memory = new ShownMemory()
