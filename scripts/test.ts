@@ -16,7 +16,9 @@ import { startEmbeddedPostgres } from '../src/store/embedded.ts'
 const root = join(import.meta.dirname, '..')
 const globs = process.argv.slice(2)
 const files = globSync(
-  globs.length > 0 ? globs : ['{src,e2e,scripts,examples}/**/*.test.ts', 'bench/channel/**/*.test.ts'],
+  globs.length > 0
+    ? globs
+    : ['{src,e2e,scripts,examples}/**/*.test.ts', 'bench/channel/**/*.test.ts'],
   { cwd: root },
 )
 
