@@ -171,7 +171,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     issuer,
     trustDomain,
     logSigner,
-    principalModel: servedModel(WEIGHTS),
+    principalModel: servedModel(WEIGHTS, { clock }),
     upstreams,
     sockets,
     door,

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { systemClock } from '../base/clock.ts'
 import { must } from '../base/result.ts'
 import { ask } from '../channel/conversation/ask.ts'
 import type { Part } from '../channel/conversation/conversation.ts'
@@ -18,7 +19,7 @@ function style(value: string): Part[] {
 }
 
 test('the served model answers what the record says, with who said it beside the text', async (t) => {
-  const served = servedModel(WEIGHTS)
+  const served = servedModel(WEIGHTS, { clock: systemClock })
   const model = await served()
   if (!model.ok) return t.skip(`no model is installed here: ${model.error.reason}`)
   // Opened once.
@@ -44,7 +45,7 @@ test('the served model answers what the record says, with who said it beside the
 })
 
 test('a folder without weights yields no model, and is not named', async () => {
-  const found = await servedModel('/nonexistent')()
+  const found = await servedModel('/nonexistent', { clock: systemClock })()
   assert.equal(!found.ok && found.error.reason, 'weights_missing')
   assert.ok(!JSON.stringify(found).includes('nonexistent'))
 })

@@ -50,6 +50,7 @@ export function fakePrincipalModel(
     maxTokens: 10_000,
     given,
     tokenizer: () => tokenizer,
+    take: () => ({ leave: () => undefined }),
     async run(tensors): Promise<ChannelOutput> {
       given.push(tensors)
       return {

@@ -79,6 +79,11 @@ export interface ChannelOutput {
   readonly logits: Float32Array
 }
 
+/** A place among those that wait for a model. */
+export interface Place {
+  leave(): void
+}
+
 /** A model that was loaded, its weights checked. */
 export interface PrincipalModel {
   readonly name: string
@@ -88,5 +93,7 @@ export interface PrincipalModel {
   readonly maxTokens: number
   /** A tokenizer for one conversation. */
   tokenizer(): ChannelTokenizer
+  /** A place for one run; none while too many wait. Whoever takes one gives it back, run or not. */
+  take(): Place | undefined
   run(tensors: ChannelTensors): Promise<ChannelOutput>
 }

@@ -5,7 +5,7 @@ import { entriesBetween } from '../../audit/queries.ts'
 import { must, type Result } from '../../base/result.ts'
 import { revoke } from '../../delegation/end.ts'
 import { fakePrincipalModel } from '../fake-principal-model.ts'
-import type { PrincipalModel } from '../principal-model.ts'
+import type { Place, PrincipalModel } from '../principal-model.ts'
 import { recordAnswer } from './answer.ts'
 import { ask, type Turn } from './ask.ts'
 import type { Part } from './conversation.ts'
@@ -103,6 +103,21 @@ test('the record is made before the model runs; a model that fails leaves a turn
   const kinds = (await transcriptOf(env)).events.map(({ kind }) => kind)
   assert.deepEqual(kinds, ['opened', 'said', 'turn'])
   assert.deepEqual((await verified(env)).faults, [])
+})
+
+test('a model that has no time is asked nothing, and nothing is recorded; a place is given back', async (t) => {
+  const env = await openTestConversation(t)
+  let free = 1
+  const model: PrincipalModel = {
+    ...fakePrincipalModel('refused'),
+    take: () => (free === 0 ? undefined : ({ leave: () => void (free = 1) } satisfies Place)),
+  }
+  must(await asking(env, 'so?', { model }))
+  assert.equal(free, 1)
+  const { events } = await transcriptOf(env)
+  free = 0
+  assert.equal(reason(await asking(env, 'so?', { model })), 'model_busy')
+  assert.equal((await transcriptOf(env)).events.length, events.length)
 })
 
 test('a turn is answered once, by nobody for a turn that there is not', async (t) => {

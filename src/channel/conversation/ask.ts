@@ -80,6 +80,20 @@ export async function ask(
   session: Session,
   env: AskEnv,
 ): Promise<Result<Turn>> {
+  const place = env.model?.take()
+  // Before anything is recorded: a question that nobody has time for was not asked.
+  if (env.model !== undefined && place === undefined) {
+    const message = `expected \`${env.model.name}\` to have time: ask again`
+    return refuse({ reason: 'model_busy', message })
+  }
+  try {
+    return await askNow(request, session, env)
+  } finally {
+    place?.leave()
+  }
+}
+
+async function askNow(request: AskRequest, session: Session, env: AskEnv): Promise<Result<Turn>> {
   const speaker = { type: 'person', session } as const
   const parts = [{ kind: 'utterance', text: request.question }] as const
   const added = await attend(request.conversation, speaker, env, async (tx, attending) => {

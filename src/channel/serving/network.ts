@@ -2,8 +2,8 @@
  * A trained network as a function from tensors to numbers. `openNetwork` checks the weights' digest and makes
  * the session of the very bytes that it checked; `model.ts` makes a model of it.
  *
- * A run takes one thread and holds up this process for as long as it takes: about a millisecond for 64
- * tokens. Attention is quadratic, so the length is bounded.
+ * A run holds up the thread that asks for it for as long as it takes: the server asks in one that does nothing
+ * else (`model-thread.ts`). Attention is quadratic, so the length is bounded.
  */
 
 import { readFile } from 'node:fs/promises'

@@ -58,6 +58,7 @@ export async function openPrincipalModel(
     digest: network.value.digest,
     maxTokens: MAX_TOKENS,
     tokenizer: () => closedWords(words),
+    take: () => ({ leave: () => undefined }),
     run: (tensors) => say(tensors, network.value, words.length),
   })
 }
