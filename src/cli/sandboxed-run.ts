@@ -221,6 +221,8 @@ async function specOf(
       processes: 1_024,
       scratchBytes: 1_024 * MEBIBYTE,
       diskBytes: 16 * 1_024 * MEBIBYTE,
+      // There is nobody beside it who would wait.
+      outputBytesPerSecond: 1_024 * 1_024 * MEBIBYTE,
       ...(options.for !== undefined && { wallMilliseconds: secondsOf(options.for) * 1_000 }),
     },
     tier: 'T1',

@@ -127,7 +127,14 @@ export async function jailWorks(env: SandboxEnv): Promise<Result<Uint8Array, Jai
 
 // What worked once on a machine goes on working; what did not is tried again.
 const working = new Map<string, Uint8Array>()
-const PROBED = { memoryBytes: 0, processes: 16, openFiles: 64, scratchBytes: 65_536, diskBytes: 0 }
+const PROBED = {
+  memoryBytes: 0,
+  processes: 16,
+  openFiles: 64,
+  scratchBytes: 65_536,
+  diskBytes: 0,
+  outputBytesPerSecond: 0,
+}
 
 async function wallsOf(
   plan: Pick<Plan, 'bounds' | 'mounts'> & { readonly spec: Pick<SandboxSpec, 'cwd' | 'output'> },

@@ -48,6 +48,7 @@ test('limits: defaults, and what is out of range or unknown', () => {
     openFiles: 1_024,
     scratchBytes: 64 * 2 ** 20,
     diskBytes: 2 ** 30,
+    outputBytesPerSecond: 2 ** 25,
   })
   for (const asked of [
     { memoryBytes: 0 },

@@ -23,13 +23,25 @@ export interface Limits {
   readonly diskBytes?: number
   /** Standard output and error together. None by default: servers talk. */
   readonly outputBytes?: number
+  /** How fast that is read: past it the program waits. Default 32 MiB. */
+  readonly outputBytesPerSecond?: number
   /** The heap of Node, for JavaScript. */
   readonly heapMegabytes?: number
 }
 
 /** Limits with the defaults filled in. */
 export type Bounds = Limits &
-  Required<Pick<Limits, 'memoryBytes' | 'processes' | 'openFiles' | 'scratchBytes' | 'diskBytes'>>
+  Required<
+    Pick<
+      Limits,
+      | 'memoryBytes'
+      | 'processes'
+      | 'openFiles'
+      | 'scratchBytes'
+      | 'diskBytes'
+      | 'outputBytesPerSecond'
+    >
+  >
 
 /** A limit that is none. */
 export interface LimitRefusal {
@@ -44,6 +56,7 @@ const DEFAULTS = {
   openFiles: 1_024,
   scratchBytes: 64 * MEBIBYTE,
   diskBytes: 1024 * MEBIBYTE,
+  outputBytesPerSecond: 32 * MEBIBYTE,
 }
 // Below the least a program cannot start, and its end would be called its own fault.
 const RANGES: Readonly<Record<keyof Limits, readonly [least: number, most: number]>> = {
@@ -55,6 +68,7 @@ const RANGES: Readonly<Record<keyof Limits, readonly [least: number, most: numbe
   scratchBytes: [64 * 1024, 2 ** 40],
   diskBytes: [0, 2 ** 50],
   outputBytes: [0, 2 ** 50],
+  outputBytesPerSecond: [64 * 1024, 2 ** 40],
   heapMegabytes: [8, 1_048_576],
 }
 

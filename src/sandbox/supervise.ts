@@ -3,7 +3,7 @@
 import { rm } from 'node:fs/promises'
 import { platform } from 'node:process'
 import { setPriority } from 'node:os'
-import { PassThrough, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import { controlGroup, type ControlGroup } from './cgroup.ts'
 import { DiskWatch } from './disk-watch.ts'
@@ -11,6 +11,7 @@ import { attend, type Door } from './doors.ts'
 import { killGroup, launched, signal, type Launch, type Launched } from './launch.ts'
 import { hostMark } from './leftovers.ts'
 import type { Bounds } from './limits.ts'
+import { Allowance, paced } from './paced.ts'
 import type { Denied, Ending, Exit, Usage } from './report.ts'
 import type { Sandboxed } from './sandboxed.ts'
 import { CheckedTar } from './tar.ts'
@@ -73,7 +74,7 @@ export async function supervised(order: Order, clock: Clock): Promise<Sandboxed>
     ended ??= why
     endAll(program, clock, over.signal)
   }
-  const output = capped(program, bounds.outputBytes, () => end('output'))
+  const output = capped(program, bounds, { over: () => end('output'), clock })
   const handed = program.output && checked(program.output, bounds)
   const isInit = root !== pid
   const watch = new Watch({ root, isInit, group, bounds, disk, inMemory, end }, clock)
@@ -164,40 +165,22 @@ async function clear(order: Order, group: ControlGroup | undefined, clock: Clock
   }
 }
 
-/** The two outputs, cut off together after `limit` bytes; without a limit the pipes themselves. */
+/** The two outputs, at one pace and cut off together. */
 function capped(
   { stdout, stderr }: Launched,
-  limit: number | undefined,
-  over: () => void,
+  { outputBytes = Infinity, outputBytesPerSecond }: Bounds,
+  { over, clock }: { readonly over: () => void; readonly clock: Clock },
 ): { stdout: Readable; stderr: Readable; bytes: () => number } {
-  if (limit === undefined) {
-    const bytes = (): number => bytesRead(stdout) + bytesRead(stderr)
-    return { stdout, stderr, bytes }
+  let bytes = 0
+  const kept = (chunk: Buffer): Buffer => {
+    const part = chunk.subarray(0, outputBytes - bytes)
+    bytes += part.length
+    if (part.length < chunk.length) over()
+    return part
   }
-  let left = limit
-  const cut = (from: Readable): Readable => {
-    const to = new PassThrough()
-    from.on('data', (chunk: Buffer) => {
-      const kept = chunk.subarray(0, Math.max(0, left))
-      left -= chunk.length
-      if (left < 0) over()
-      if (kept.length > 0 && !to.write(kept)) from.pause()
-      // More waits behind a full read: others have their turn before it.
-      else if (chunk.length >= FULL_READ) pauseForATurn(from)
-    })
-    to.on('drain', () => from.resume())
-    from.once('end', () => to.end())
-    return to
-  }
-  return { stdout: cut(stdout), stderr: cut(stderr), bytes: () => limit - Math.max(0, left) }
-}
-
-/** What Node reads from a pipe at once, at most. */
-const FULL_READ = 65_536
-
-function pauseForATurn(from: Readable): void {
-  from.pause()
-  setImmediate(() => from.resume())
+  const allowance = new Allowance(outputBytesPerSecond, clock)
+  const cut = (from: Readable): Readable => paced(from, allowance, { kept, clock })
+  return { stdout: cut(stdout), stderr: cut(stderr), bytes: () => bytes }
 }
 
 /** Headers and padding come on top of what lies there. */
@@ -208,10 +191,6 @@ function checked(from: Readable, { scratchBytes }: Bounds): CheckedTar {
   tar.on('error', () => from.destroy())
   from.on('error', (cause) => tar.destroy(cause))
   return from.pipe(tar)
-}
-
-function bytesRead(stream: Readable): number {
-  return 'bytesRead' in stream && typeof stream.bytesRead === 'number' ? stream.bytesRead : 0
 }
 
 /** What it starts inherits this; the watch does more, and again. */
