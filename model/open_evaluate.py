@@ -22,7 +22,7 @@ BATCH = 16
 
 
 def load(path: Path) -> tuple[Decoder, dict]:
-    saved = torch.load(path)
+    saved = torch.load(path, weights_only=True)
     about = saved["about"]
     model = Decoder(Variant(**about["flags"]), about["ids"], about["layers"])
     model.load_state_dict(saved["weights"])

@@ -106,7 +106,7 @@ def save(model: Decoder, arguments: argparse.Namespace, done: dict) -> None:
 
 def resume(model: Decoder, arguments: argparse.Namespace) -> int:
     """Takes up the weights of the same run, and says how many steps it had done."""
-    saved = torch.load(path_of(arguments))
+    saved = torch.load(path_of(arguments), weights_only=True)
     model.load_state_dict(saved["weights"])
     return saved["about"]["steps"]
 

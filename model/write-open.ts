@@ -1,5 +1,5 @@
 /**
- * Writes what the open-text trainer reads: `node model/write-open.ts --folder <folder> [--episodes 48000] [--seed 1]`.
+ * Writes what the open-text trainer reads: `node model/write-open.ts --folder <folder> [--episodes 19200] [--seed 1]`.
  *
  * `train.bin` (with the curriculum in its order), `train-dropped.bin` (the same, with chanced names in some headers),
  * one `<set>.bin` a set and `data.json`: sizes and SHA-256 of each file. `bench/channel/open/record.ts` has the format.
@@ -20,7 +20,7 @@ import { KIND } from '../bench/channel/vocabulary.ts'
 const { values } = parseArgs({
   options: {
     folder: { type: 'string' },
-    episodes: { type: 'string', default: '48000' },
+    episodes: { type: 'string', default: '19200' },
     cases: { type: 'string', default: '600' },
     seed: { type: 'string', default: '1' },
   },
