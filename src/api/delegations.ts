@@ -52,6 +52,8 @@ export const delegate = operation({
     stages: z.array(slug).max(50).default([]),
     stageMovers: z.array(reference).max(50).optional(),
     expiresIn: seconds.min(1).max(31_536_000),
+    /** What `scope.propose` proposed, where `details` are that or less. */
+    proposal: z.string().max(131_072).optional(),
   }),
   output: delegation.extend({ signed: z.string() }),
 })

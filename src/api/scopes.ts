@@ -19,13 +19,31 @@ export const proposeScope = operation({
     approver: reference.optional(),
     /** Whose templates count. */
     archetype: slug.optional(),
+    /** Asks no model, whatever the rules leave open. */
+    rulesOnly: z.boolean().optional(),
+    /** The person's own values for parameters of the template that a model chose. */
+    values: z.record(z.string().max(40), z.string().max(200)).optional(),
   }),
   output: z.object({
     details: z.array(jsonObject),
     sentences: z.array(z.string()),
     digest: z.string(),
-    /** The template whose sentence the words are. */
+    /** By which way `details` came about. */
+    by: z.enum(['words', 'template', 'model']),
+    /** The template whose sentence the words are, or that a model chose. */
     template: z.string().optional(),
+    /** The model that was asked, and why `details` are not by it. */
+    model: z.object({ name: z.string(), why: z.string().optional() }).optional(),
+    /** What a model suggests with values that the person did not write; nothing of it is in `details`. */
+    suggested: z
+      .object({
+        template: z.string(),
+        sentences: z.array(z.string()),
+        values: z.array(z.object({ name: z.string(), value: z.string(), said: z.boolean() })),
+      })
+      .optional(),
+    /** To be handed to `delegation.create` with `details` or less: the record says how they came about. */
+    proposal: z.string().optional(),
   }),
 })
 

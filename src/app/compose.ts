@@ -44,6 +44,7 @@ import { Housekeeping } from './housekeeping.ts'
 import type { Installation } from './installation.ts'
 import type { MetricsPage } from './metrics.ts'
 import { openInstance } from './instance.ts'
+import { openScopeModel } from './scope-model.ts'
 import { servedModel, WEIGHTS } from './served-model.ts'
 import { version } from './version.ts'
 
@@ -128,6 +129,10 @@ export async function compose(ground: Ground): Promise<Composed> {
     credential: sealedCredentials({ store, masterKey }),
     listChanged: (id) => drift.look(id),
   })
+  const scopeModel = await openScopeModel(configuration, {
+    clock,
+    own: { issuer, ports: [ground.port] },
+  })
   const instance = await openInstance(join(home, 'instance.json'), { random })
   const underWay = new CallsUnderWay({ clock, diagnostics, facts, servers })
   const approvals = new Approvals({ store, clock, random, vault, keyring, issuer })
@@ -172,6 +177,7 @@ export async function compose(ground: Ground): Promise<Composed> {
     trustDomain,
     logSigner,
     principalModel: servedModel(WEIGHTS, { clock }),
+    ...(scopeModel !== undefined && { scopeModel: scopeModel.model }),
     upstreams,
     sockets,
     door,
@@ -229,6 +235,7 @@ export async function compose(ground: Ground): Promise<Composed> {
         .flush()
         .catch((fault: unknown) => diagnostics.error('token.refusals_not_recorded', fault))
       await upstreams.close()
+      scopeModel?.close()
       await door.close()
       await sockets.close()
       await installation.feed.stopped

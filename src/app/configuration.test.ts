@@ -69,6 +69,30 @@ for (const [name, flags, environment, message] of [
     {},
     '`--host` off loopback: expected an `https` `--issuer`, with TLS terminated in front',
   ],
+  [
+    'a model without its name',
+    { scopeModelUrl: 'https://m.example/v1' },
+    {},
+    '`--scope-model-url` and `--scope-model`: expected both or neither',
+  ],
+  [
+    'a credential for no model',
+    { scopeModelKeyFile: '/key' },
+    {},
+    '`--scope-model-key-file`: expected a `--scope-model-url`',
+  ],
+  [
+    'a model over plain HTTP',
+    { scopeModelUrl: 'http://10.0.0.7/v1', scopeModel: 'small' },
+    {},
+    '`--scope-model-url`: expected `https` off loopback',
+  ],
+  [
+    'a credential in the address of a model',
+    { scopeModelUrl: 'https://u:p@m.example/v1', scopeModel: 'small' },
+    {},
+    '`--scope-model-url`: expected no credentials and no fragment in it',
+  ],
   ['a trust domain in capitals', { trustDomain: 'ACME' }, {}, /--trust-domain/],
 ] as const) {
   test(`refuses ${name}`, () => {

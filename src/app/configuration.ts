@@ -88,6 +88,30 @@ export const configurationSchema = z.strictObject({
     .describe(
       'Token exchanges that one agent may ask for at once; one more each second after that. Further ones are answered 429. Counted by each process: N servers allow N times as much.',
     ),
+  scopeModelUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'Endpoint of a language model in the chat-completions form that may propose scopes, such as `https://models.acme.example/v1/chat/completions`; plain HTTP on loopback only. Without it no model is asked. It is sent what people ask for, the templates, and the names and descriptions of reviewed tools.',
+    ),
+  scopeModel: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,200}$/)
+    .optional()
+    .describe('The model that is asked there, by the name that the endpoint knows.'),
+  scopeModelKeyFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'File with the credential that the endpoint wants, sent as a bearer token; read anew for each question. Refused if everybody could read it.',
+    ),
+  scopeModelSeconds: whole(1, 300)
+    .default(20)
+    .describe('How long one answer of the model may take, in seconds.'),
+  scopeModelQuestions: whole(1, 100)
+    .default(4)
+    .describe('Questions to the model under way at once; further ones are not asked.'),
   maxBodyBytes: whole(1_024, 67_108_864)
     .default(1_048_576)
     .describe('Largest request body accepted, in bytes.'),
@@ -135,8 +159,9 @@ export function readConfiguration(
     const issue = parsed.error.issues[0]
     const field = String(issue?.path[0] ?? '')
     const message = lowerFirst(issue?.message ?? 'expected another value')
-    // A connection string may hold a password.
-    const got = field === 'databaseUrl' ? '' : `, got \`${given[field]}\``
+    // A connection string may hold a password, and so may a URL.
+    const got =
+      field === 'databaseUrl' || field === 'scopeModelUrl' ? '' : `, got \`${given[field]}\``
     return bad(`\`${flagOf(field)}\` (${variableOf(field)}): ${message}${got}`)
   }
   return checkTogether(parsed.data)
@@ -175,6 +200,23 @@ function checkTogether(configuration: Configuration): ReturnType<typeof readConf
   ) {
     return bad('`--issuer`: expected `https` off loopback')
   }
+  return checkScopeModel(configuration)
+}
+
+function checkScopeModel(configuration: Configuration): ReturnType<typeof readConfiguration> {
+  const { scopeModelUrl: url, scopeModel, scopeModelKeyFile } = configuration
+  if ((url === undefined) !== (scopeModel === undefined))
+    return bad('`--scope-model-url` and `--scope-model`: expected both or neither')
+  if (url === undefined)
+    return scopeModelKeyFile === undefined
+      ? ok(configuration)
+      : bad('`--scope-model-key-file`: expected a `--scope-model-url`')
+  const { protocol, hostname, username, password, hash } = new URL(url)
+  if (username !== '' || password !== '' || hash !== '')
+    return bad('`--scope-model-url`: expected no credentials and no fragment in it')
+  // The credential and what people ask for would travel in the clear.
+  if (protocol === 'http:' && !LOOPBACK.has(hostname.replaceAll(/[[\]]/g, '')))
+    return bad('`--scope-model-url`: expected `https` off loopback')
   return ok(configuration)
 }
 

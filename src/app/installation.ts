@@ -6,6 +6,7 @@ import type { Vault } from '../audit/vault.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Result } from '../base/result.ts'
 import type { PrincipalModel } from '../channel/principal-model.ts'
+import type { AskedModel } from '../delegation/asked-model.ts'
 import type { Diagnostics } from '../base/diagnostics.ts'
 import type { Random } from '../base/random.ts'
 import type { EndpointEnv } from '../gateway/endpoint.ts'
@@ -39,6 +40,8 @@ export interface Installation extends EndpointEnv, ExchangeEnv {
   readonly logKeys: TrustedKeys
   /** The model with the principal channel, or why there is none here. */
   readonly principalModel: () => Promise<Result<PrincipalModel>>
+  /** The model that proposes scopes where the rules leave something open, if one is configured. */
+  readonly scopeModel?: AskedModel
   readonly upstreams: Upstreams
   readonly sockets: AgentSockets
   readonly door: BridgeDoor

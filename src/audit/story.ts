@@ -209,8 +209,21 @@ function delegated(entry: EntryOf<'delegation_created'>, told: Telling): Line[] 
   const allowed = allowances(entry.details, opened, names) ?? [quoted(entry.details, opened)]
   return [
     tell('delegated', words.join(' ')),
+    ...proposalLines(entry),
     ...allowed.map((what) => tell('delegated', `${entry.delegation} allows ${what}`)),
   ]
+}
+
+/** By which way the scope was proposed that the person confirmed; none where they wrote it themselves. */
+function proposalLines({ delegation, proposed }: EntryOf<'delegation_created'>): Line[] {
+  if (proposed === undefined) return []
+  const by =
+    proposed.by === 'words'
+      ? 'the words'
+      : proposed.by === 'template'
+        ? `the template ${printable(proposed.template.name)}`
+        : `the model ${printable(proposed.model)}, which chose the template ${printable(proposed.template.name)}`
+  return [tell('delegated', `${delegation} was proposed by ${by}, and confirmed`)]
 }
 
 function suspensionWords(entry: EntryOf<'agent_suspended'>, names: Names): string {

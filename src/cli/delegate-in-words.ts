@@ -27,12 +27,14 @@ export async function delegateInWords(
 ): Promise<void> {
   const context = contextOf(command)
   const { terminal, client } = context
-  const { servers = '', approver, accept } = options
+  const { servers = '', approver, accept, rulesOnly } = options
   const proposed = await client.call('proposeScope', {
     words: terms.purpose,
     servers: listOf(servers),
     archetype: terms.archetype,
     ...(approver !== undefined && { approver }),
+    ...(rulesOnly !== undefined && { rulesOnly: true }),
+    ...(options['set'] !== undefined && { values: valuesIn(options['set']) }),
   })
   if (!proposed.ok) {
     process.exitCode = refused(terminal, proposed.error)
@@ -42,14 +44,27 @@ export async function delegateInWords(
   const wanted = { ...terms, details: parts.map(({ detail }) => detail) }
   const digest = digestOfJson(wanted)
   if (accept === undefined) {
-    const shown = { ...wanted, sentences: parts.map(({ sentence }) => sentence), digest }
+    const { by, template, model, suggested } = proposed.value
+    const shown = {
+      ...wanted,
+      sentences: parts.map(({ sentence }) => sentence),
+      digest,
+      by,
+      ...(template !== undefined && { template }),
+      ...(model !== undefined && { model }),
+      ...(suggested !== undefined && { suggested }),
+    }
     print(terminal, shown, await proposalText(proposed.value, { parts, digest }, context))
     process.exitCode = EXIT.done
     return
   }
   if (accept !== digest)
     throw new UsageError('expected the digest of this proposal: look at it again, without --accept')
-  const made = await client.call('delegate', wanted)
+  const { proposal } = proposed.value
+  const made = await client.call('delegate', {
+    ...wanted,
+    ...(proposal !== undefined && { proposal }),
+  })
   process.exitCode = await finish(terminal, made, (output) => text(output, context))
 }
 
@@ -81,20 +96,49 @@ function narrowed({ details, sentences }: Proposal, { without = '', calls }: Opt
   throw new UsageError('expected at least one part to be left')
 }
 
+/** `id=17,amount=30`: what a person says of parameters themselves. */
+function valuesIn(text: string): Record<string, string> {
+  const pairs = listOf(text).map((pair) => pair.split(/=(.*)/s))
+  if (pairs.some(([name = '', value = '']) => name === '' || value === ''))
+    throw new UsageError('expected --set to be comma-separated: amount=30,id=17')
+  return Object.fromEntries(pairs.map(([name = '', value = '']) => [name, value]))
+}
+
 async function proposalText(
-  { template }: Proposal,
+  proposed: Proposal,
   { parts, digest }: { readonly parts: readonly Part[]; readonly digest: string },
   context: Context,
 ): Promise<string> {
   const nameOf = await namesIn(context)
   const named = (sentence: string): string =>
     sentence.replaceAll(/\b(?:per|grp)_[0-9a-z]{26}\b/g, (id) => nameOf(id))
-  const by = template === undefined ? 'the words' : `the template ${template}`
   return [
-    `by ${by}, the agent`,
+    `by ${wayOf(proposed)}, the agent`,
     ...parts.map(({ number, sentence }) => `  ${number}  ${named(sentence)}`),
+    ...suggestion(proposed).map(named),
     '',
     'nothing is delegated yet; leave parts out with --without, or delegate exactly this with',
     `  --accept ${digest}`,
   ].join('\n')
+}
+
+function wayOf({ by, template, model }: Proposal): string {
+  if (by === 'words') return 'the words'
+  if (by === 'template') return `the template ${template}`
+  return `the template ${template}, which the model ${model?.name} proposed`
+}
+
+/** What a model that was asked came to, where the proposal is not by it. */
+function suggestion({ by, model, suggested }: Proposal): string[] {
+  if (by === 'model' || model === undefined) return []
+  if (suggested === undefined)
+    return ['', `the model ${model.name} was asked too, and nothing of it is here: ${model.why}`]
+  const unsaid = suggested.values.filter(({ said }) => !said)
+  return [
+    '',
+    `the model ${model.name} suggests the template ${suggested.template}, and nothing of it is above:`,
+    ...suggested.sentences.map((sentence) => `  ${sentence}`),
+    ...unsaid.map(({ name, value }) => `  ${name} is not in your words: ${JSON.stringify(value)}`),
+    `if that is meant, say it yourself: --set ${unsaid.map(({ name }) => `${name}=…`).join(',')}`,
+  ]
 }

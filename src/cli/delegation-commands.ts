@@ -22,6 +22,8 @@ export function addDelegationCommands(program: Command): void {
       'instead of --details: propose a scope from the purpose, of these servers',
     )
     .option('--approver <person-or-group>', 'who says yes to what the words do not ask for')
+    .option('--rules-only', 'ask no model, whatever the words leave open')
+    .option('--set <values>', 'your own values for what a model suggested: amount=30,id=17')
     .option('--without <parts>', 'comma-separated numbers of proposed parts to leave out')
     .option('--calls <number>', 'how many calls each proposed part allows')
     .option('--accept <digest>', 'delegate exactly the proposal that was shown with this digest')

@@ -35,6 +35,8 @@ export function addScopeCommands(program: Command): void {
           servers: (options['servers'] ?? '').split(','),
           ...(options['approver'] !== undefined && { approver: options['approver'] }),
           ...(options['archetype'] !== undefined && { archetype: options['archetype'] }),
+          // What goes into a file may be delegated by whoever did not look at it.
+          rulesOnly: true,
         }),
         ({ details, sentences, digest }) => {
           const json = JSON.stringify(details, undefined, 2)

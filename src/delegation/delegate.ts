@@ -32,6 +32,9 @@ import {
   type IssueEnv,
   issueDelegation,
 } from './issue.ts'
+import { lockedTemplate } from './keep-template.ts'
+import { contains } from './narrowing.ts'
+import { type Proposal, verifyProposal } from './signed-proposal.ts'
 
 /** What a person asks for. */
 export interface DelegateRequest {
@@ -48,6 +51,8 @@ export interface DelegateRequest {
   readonly stagesReversible?: boolean
   /** From now, at most a year. */
   readonly lifetimeSeconds: number
+  /** What was proposed to the person and they now confirm, narrowed or not (`signed-proposal.ts`). */
+  readonly proposal?: string
 }
 
 /** Why a delegation was not made. */
@@ -58,6 +63,8 @@ export type DelegationRefusal =
   | { readonly reason: 'invalid_authorization_details'; readonly message: string }
   | { readonly reason: 'unknown_server'; readonly message: string }
   | { readonly reason: 'unknown_party'; readonly message: string }
+  | { readonly reason: 'invalid_proposal'; readonly message: string }
+  | { readonly reason: 'not_as_proposed'; readonly message: string }
 
 /** The members of a request that sub-delegations share. */
 export const termsSchema = z.strictObject({
@@ -87,13 +94,18 @@ export async function delegate(
   session: Session,
   env: IssueEnv,
 ): Promise<Result<Delegation, DelegationRefusal>> {
-  const { details: stated, ...rest } = request
+  const { details: stated, proposal, ...rest } = request
   const terms = requestSchema.safeParse(rest)
   if (!terms.success) return refuse({ reason: 'invalid_request', message: firstIssue(terms.error) })
   const details = parseDetails(stated)
   if (!details.ok) return details
   const stagesKnown = checkStages(details.value, terms.data.stages)
   if (!stagesKnown.ok) return stagesKnown
+  const confirmed =
+    proposal === undefined
+      ? undefined
+      : confirmedBy(proposal, terms.data, details.value, { session, env })
+  if (confirmed?.ok === false) return confirmed
 
   return await env.store.transaction(async (tx) => {
     const now = await checkAsker(tx, session)
@@ -105,6 +117,10 @@ export async function delegate(
     const { stageMovers, lifetimeSeconds, ...draft } = terms.data
     const parties = await checkParties(tx, [...stageMovers, ...approversOf(details.value)])
     if (!parties.ok) return parties
+    if (confirmed !== undefined) {
+      const stands = await checkTemplate(tx, confirmed.value, terms.data.delegate.archetype)
+      if (!stands.ok) return stands
+    }
 
     const made = await issueDelegation(
       tx,
@@ -118,11 +134,44 @@ export async function delegate(
         createdAt: now.value,
         expiresAt: Math.floor(now.value / 1_000) + lifetimeSeconds,
       },
-      { by: personActor(session), ...(agent.value === undefined ? {} : { agent: agent.value }) },
+      {
+        by: personActor(session),
+        ...(agent.value !== undefined && { agent: agent.value }),
+        ...(confirmed !== undefined && { proposal: confirmed.value }),
+      },
       env,
     )
     return ok(made)
   })
+}
+
+/** What was proposed, if what is delegated lies within it. */
+function confirmedBy(
+  signed: string,
+  { purpose, delegate: to }: z.infer<typeof termsSchema>,
+  details: readonly McpCallDetail[],
+  { session, env }: { readonly session: Session; readonly env: IssueEnv },
+): Result<Proposal, DelegationRefusal> {
+  const { person } = session
+  const made = verifyProposal(signed, { person, words: purpose, archetype: to.archetype }, env)
+  if (!made.ok) return made
+  // INVARIANT (narrowing): what a person was shown is the most that they confirm by it.
+  const within = contains(made.value.details, details)
+  if (within.ok) return made
+  return refuse({ reason: 'not_as_proposed', message: within.error.message })
+}
+
+/** Succeeds if what was proposed by a template was proposed by one that stands. */
+async function checkTemplate(
+  tx: Tx,
+  { way }: Proposal,
+  archetype: string,
+): Promise<Result<undefined, DelegationRefusal>> {
+  if (way.by === 'words') return ok()
+  const { name, digest } = way.template
+  if ((await lockedTemplate(tx, archetype, name)) === digest) return ok()
+  const message = `expected the template \`${name}\` as it was: look at the proposal again`
+  return refuse({ reason: 'not_as_proposed', message })
 }
 
 /** Who is to approve, by all details. */

@@ -6,8 +6,9 @@
  */
 
 import { append } from '../audit/append.ts'
-import type { Actor } from '../audit/entry.ts'
+import type { Actor, Proposed, Sealed } from '../audit/entry.ts'
 import type { Vault } from '../audit/vault.ts'
+import type { Json } from '../base/canonical-json.ts'
 import type { Clock } from '../base/clock.ts'
 import { newId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
@@ -21,6 +22,7 @@ import type { Delegate, Delegation, Party } from './delegation.ts'
 import { insertDelegation } from './delegation-store.ts'
 import { openUsage } from './limits.ts'
 import { type ActClaim, signDelegation } from './signed-delegation.ts'
+import type { Proposal } from './signed-proposal.ts'
 
 /** What issuing needs. */
 export interface IssueEnv {
@@ -76,14 +78,28 @@ export type Draft = Omit<Delegation, 'id' | 'signed' | 'state'>
 export async function issueDelegation(
   tx: Tx,
   draft: Draft,
-  more: { readonly by: Actor; readonly agent?: SpiffeId; readonly act?: ActClaim },
+  more: {
+    readonly by: Actor
+    readonly agent?: SpiffeId
+    readonly act?: ActClaim
+    /** What its person confirmed. */
+    readonly proposal?: Proposal
+  },
   env: IssueEnv,
 ): Promise<Delegation> {
   const id = newId('dlg', env)
-  const [purpose, details] = await env.vault.sealMany(tx, [
-    { value: draft.purpose, subject: draft.person },
-    { value: draft.details, subject: draft.person },
-  ])
+  const proposal = more.proposal as unknown as Json | undefined
+  const [purpose, details, proposed] = await env.vault.sealMany(
+    tx,
+    [
+      draft.purpose,
+      draft.details as unknown as Json,
+      ...(proposal === undefined ? [] : [proposal]),
+    ].map((value) => ({
+      value,
+      subject: draft.person,
+    })),
+  )
   if (purpose === undefined || details === undefined) throw new Error('expected two sealed values')
   const signed = signDelegation({ ...draft, id }, { ...more, purpose }, env)
   const made: Delegation = { ...draft, id, state: 'active', signed }
@@ -105,7 +121,23 @@ export async function issueDelegation(
       stages: [...draft.stages],
       stage: draft.stage,
       expiresAt: draft.expiresAt,
+      ...(more.proposal !== undefined &&
+        proposed !== undefined && { proposed: wayOf(more.proposal, proposed) }),
     },
   ])
   return made
+}
+
+/** By which way it was proposed, as the entry says it; the rest lies beside the log. */
+function wayOf({ way }: Proposal, proposal: Sealed): Proposed {
+  switch (way.by) {
+    case 'words':
+      return { by: way.by, proposal }
+    case 'template':
+      return { by: way.by, template: way.template, proposal }
+    case 'model':
+      return { by: way.by, model: way.model, template: way.template, proposal }
+    default:
+      throw new TypeError(`expected a way, got ${JSON.stringify(way satisfies never)}`)
+  }
 }

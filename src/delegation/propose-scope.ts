@@ -53,6 +53,8 @@ export interface ProposedScope {
   readonly sentences: readonly string[]
   /** Of `details`: whatever is delegated can be compared with what was proposed. */
   readonly digest: Digest
+  /** Whether the rules found nothing that is asked for, or left open where something of it goes. */
+  readonly isOpen: boolean
 }
 
 /** The scope that the rules propose. */
@@ -64,7 +66,13 @@ export function proposeScope(request: ScopeRequest): ProposedScope {
     const said = clauses.filter((clause) => asksFor(clause, tool, acting))
     return said.length === 0 ? [] : [{ tool, said }]
   })
-  return assembled(request, asked)
+  const isOpen = request.template === undefined && (asked.length === 0 || asked.some(leavesOpen))
+  return { ...assembled(request, asked), isOpen }
+}
+
+/** Whether a sink of what is asked for may be anything. */
+function leavesOpen({ tool, said }: Asked): boolean {
+  return Object.values(conditionsFor(tool, said)).some(({ any }) => any === true)
 }
 
 interface Asked {
@@ -201,7 +209,7 @@ function thingsOf({ offered }: ScopeTool): readonly string[] {
 function assembled(
   { tools, approver, template = [] }: ScopeRequest,
   asked: readonly Asked[],
-): ProposedScope {
+): Omit<ProposedScope, 'isOpen'> {
   const details: McpCallDetail[] = [...template]
   for (const [location, all] of byLocation(tools)) {
     const lookUps = all.filter(isLookUp).map((tool) => ({ tool, said: [] }))

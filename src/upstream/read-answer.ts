@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts'
 import { parseMessage, type Message } from '../mcp/message.ts'
 import { SseDecoder, SseError } from '../mcp/sse.ts'
 import { parseStrictJson } from '../mcp/strict-json.ts'
+import { TooLarge, wholeBody } from './whole-body.ts'
 import type { Answer } from './wire.ts'
 
 /** The request that is being answered. */
@@ -59,7 +60,7 @@ async function read(response: IncomingMessage, asked: Asked): Promise<Answer> {
   const type = (response.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
   if (type === 'text/event-stream') return await readEvents(response, asked)
   if (type !== 'application/json') return unusable('its answer is neither JSON nor events')
-  const bytes = await whole(response, asked.maxBytes)
+  const bytes = await wholeBody(response, asked.maxBytes)
   return judged(messageIn(bytes, asked.maxBytes), bytes.length, asked)
 }
 
@@ -96,7 +97,7 @@ async function readRefusal(response: IncomingMessage, asked: Asked): Promise<Rea
   const status = response.statusCode ?? 0
   // Whoever is behind a redirect was not reviewed.
   if (status < 400) return { answer: refusedBy(`HTTP ${status}: redirects are not followed`) }
-  const message = messageIn(await whole(response, asked.maxBytes), asked.maxBytes)
+  const message = messageIn(await wholeBody(response, asked.maxBytes), asked.maxBytes)
   const said = message?.type === 'response' && 'error' in message.outcome ? message : undefined
   const answer = answerOf(status, message, asked)
   if (status === 401 || status === 403) return { answer, ends: 'it refuses the credential' }
@@ -128,31 +129,6 @@ function messageIn(bytes: Buffer, maxBytes: number): Message | undefined {
   const json = parseStrictJson(bytes, { maxBytes })
   const message = json.ok ? parseMessage(json.value) : json
   return message.ok ? message.value : undefined
-}
-
-class TooLarge extends Error {}
-
-/** The whole body. By events: an iterator costs more than everything else that is done with an answer. */
-async function whole(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
-  const chunks: Buffer[] = []
-  let size = 0
-  const take = (chunk: Buffer): void => {
-    size += chunk.length
-    if (size > maxBytes) reject(new TooLarge())
-    else chunks.push(chunk)
-  }
-  const finish = (): void => {
-    if (response.complete)
-      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks))
-    else reject(new Error('the answer broke off'))
-  }
-  response.on('data', take).once('end', finish).once('close', finish).once('error', reject)
-  try {
-    return await promise
-  } finally {
-    response.off('data', take).off('end', finish).off('close', finish)
-  }
 }
 
 /** The pieces of a body; leaving the loop leaves the socket as it is. */

@@ -40,7 +40,7 @@ export const delegationHandlers: Pick<
 > = {
   delegate: {
     run: async (
-      { purpose, archetype, agent, details, stages, stageMovers, expiresIn },
+      { purpose, archetype, agent, details, stages, stageMovers, expiresIn, proposal },
       session,
       env,
     ) => {
@@ -58,6 +58,7 @@ export const delegationHandlers: Pick<
           stages,
           stageMovers: movers.value,
           lifetimeSeconds: expiresIn,
+          ...(proposal !== undefined && { proposal }),
         },
         session,
         env,
