@@ -26,6 +26,7 @@ import { startCountingServer, type CountingServer } from './counting-server.ts'
 import { listen, type Listening } from './listen.ts'
 
 const SALARY = 'Ann Miller earns 91,400 a year from January on'
+const PAYROLL = 'the payroll of March lists Bertram Ostrowski with 77,120 and a loan'
 const address = z.object({ email: z.string() })
 
 const home = mkdtempSync(join(tmpdir(), 'behalf-confidential-'))
@@ -60,6 +61,9 @@ before(async () => {
         return text('sent')
       },
     )
+    mcp.registerResource('payroll', 'hr://payroll', {}, async (uri) => ({
+      contents: [{ uri: uri.href, text: PAYROLL }],
+    }))
     return mcp
   })
   server = await startServer({ home })
@@ -115,8 +119,11 @@ async function worker(purpose: string): Promise<McpClient> {
       {
         type: 'mcp_call',
         locations: ['office'],
-        actions: ['tools/call:get_salary', 'tools/call:send_email'],
-        arguments: { send_email: { 'message.to[].email': { any: true } } },
+        actions: ['tools/call:get_salary', 'tools/call:send_email', 'resources/read'],
+        arguments: {
+          send_email: { 'message.to[].email': { any: true } },
+          'resources/read': { uri: { any: true } },
+        },
       },
     ],
     expiresIn: 3_600,
@@ -172,6 +179,34 @@ test('a draft names the sinks in nested parameters; what the reviewer leaves out
   await assert.rejects(behalf(...review, 'get_wages'))
 })
 
+test('what is read as a resource is confidential once a review says so, and not before', async () => {
+  const client = await worker('read the payroll, and write to bob@acme.example about it')
+  const told = mail('bob@acme.example', `Bob, ${PAYROLL}`)
+  const read = async (): Promise<unknown> =>
+    (await client.readResource({ uri: 'hr://payroll' })).contents
+  assert.deepEqual(await read(), [{ uri: 'hr://payroll', text: PAYROLL }])
+  assert.equal(await call(client, 'send_email', told), 'done')
+  const reviewed = await behalf(
+    'server',
+    'review',
+    'office',
+    '--file',
+    'review.json',
+    '--confidential',
+    'get_salary',
+    '--confidential-resources',
+  )
+  assert.match(reviewed, /resources: +confidential/)
+  // What was read before was not confidential then; what is read now is.
+  assert.equal(await call(client, 'send_email', told), 'done')
+  await read()
+  assert.equal(await call(client, 'send_email', told), 'approval_required by guardrail')
+  const shouted = mail('bob@acme.example', PAYROLL.toUpperCase().replaceAll(' ', '\n'))
+  assert.equal(await call(client, 'send_email', shouted), 'approval_required by guardrail')
+  assert.equal(await call(client, 'send_email', mail('bob@acme.example', 'later')), 'done')
+  await client.close()
+})
+
 test('what a confidential tool answered is not sent, however it is wrapped; what it did not say is', async () => {
   const client = await worker(
     'look up what Ann earns, and write to bob@acme.example that I will be late',
@@ -179,7 +214,7 @@ test('what a confidential tool answered is not sent, however it is wrapped; what
   assert.equal(await call(client, 'send_email', mail('bob@acme.example', 'I will be late')), 'done')
   assert.equal(await call(client, 'get_salary', { who: 'Ann' }), 'done')
   assert.equal(await call(client, 'send_email', mail('bob@acme.example', 'I am on my way')), 'done')
-  assert.equal(sent.length, 2)
+  const made = sent.length
   const wrapped = [
     `News: ${SALARY}`,
     JSON.stringify({ note: [SALARY] }),
@@ -192,7 +227,7 @@ test('what a confidential tool answered is not sent, however it is wrapped; what
   }
   const named = { ...mail('bob@acme.example', 'see the headers'), headers: { [SALARY]: 'x' } }
   assert.equal(await call(client, 'send_email', named), 'approval_required by guardrail')
-  assert.equal(sent.length, 2)
+  assert.equal(sent.length, made)
   await client.close()
 })
 

@@ -49,6 +49,10 @@ const server = z.object({
       confidential: z.boolean(),
     }),
   ),
+  /** What the review declared of reading resources. */
+  resources: z
+    .object({ class: z.string(), consequential: z.boolean(), confidential: z.boolean() })
+    .optional(),
   reason: z.string().optional(),
 })
 
@@ -129,7 +133,14 @@ export const reviewServer = operation({
     'Accept what was observed: pins every definition by digest and declares classes and sinks.',
   input: id.extend({
     tools: z.array(reviewedTool).max(1_000),
-    resources: z.strictObject({ class: toolClass, consequential: z.boolean() }).optional(),
+    resources: z
+      .strictObject({
+        class: toolClass,
+        consequential: z.boolean(),
+        /** What is read is not for everybody's eyes: what carries it out asks a person. */
+        confidential: z.boolean().optional(),
+      })
+      .optional(),
     digests: z.record(z.string(), z.string()),
   }),
   output: server,

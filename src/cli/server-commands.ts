@@ -156,6 +156,7 @@ function addReviewCommands(server: Command): void {
     .summary('accept what was observed, from a review file')
     .requiredOption('--file <file>', 'tools with class and sinks, and the digests that were read')
     .option('--confidential <tools>', 'comma-separated: their results are not for everybody')
+    .option('--confidential-resources', 'what is read as resources is not for everybody')
     .option(
       '--verbatim <tools>',
       'comma-separated: their results are what others wrote, as it stands',
@@ -184,6 +185,8 @@ Each tool in a review file:
   systemFields  places in the results that the system fills; left out, they are inferred
   verbatim      results are what others wrote: nothing in them is the system's
   confidential  results must not leave: what carries them out asks a person
+What reading resources is, for all of the server's, stands beside "tools"; left out, it is as here:
+  "resources": { "class": "read", "consequential": false, "confidential": false }
 `
 
 async function observe(id: string, options: Options, command: Command): Promise<void> {
@@ -308,7 +311,12 @@ function egressOf({ allow, inject }: Options): z.core.util.JSONType[] {
 type Review = Pick<Input<'reviewServer'>, 'tools' | 'resources' | 'digests'>
 
 /** The review in the file, with what the options say of its tools. */
-function reviewedIn({ file = '', confidential = '', verbatim = '' }: Options): Review {
+function reviewedIn({
+  file = '',
+  confidential = '',
+  verbatim = '',
+  confidentialResources,
+}: Options): Review {
   const review = reviewIn(file)
   const [secret, raw] = [listOf(confidential), listOf(verbatim)]
   const missing = [...secret, ...raw].find(
@@ -321,7 +329,9 @@ function reviewedIn({ file = '', confidential = '', verbatim = '' }: Options): R
     ...(secret.includes(tool.name) && { confidential: true }),
     ...(raw.includes(tool.name) && { verbatim: true }),
   }))
-  return { ...review, tools }
+  if (confidentialResources === undefined) return { ...review, tools }
+  const { resources = { class: 'read', consequential: false } } = review
+  return { ...review, tools, resources: { ...resources, confidential: true } }
 }
 
 /** Only that it is a review; the server says what is wrong inside. */
@@ -334,8 +344,11 @@ function reviewIn(file: string): Review {
   return jsonIn(file, shape, 'review') as Review
 }
 
-function serverText({ tools, ...server }: Output<'registerServer'>): string {
-  const told = facts(server)
+function serverText({ tools, resources, ...server }: Output<'registerServer'>): string {
+  const told = facts({
+    ...server,
+    ...(resources?.confidential === true && { resources: 'confidential' }),
+  })
   if (tools.length === 0) return told
   const rows = tools.map((each) => [
     each.name,

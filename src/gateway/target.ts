@@ -70,6 +70,8 @@ function resourceTarget(server: Server, uri: string, tier: ServerTier): Target {
     resource: resourceFacts(server, uri, tier),
     systemFields: [],
     independent: false,
+    // As the whole of a server's resources were reviewed: what completes a template's URI names them.
+    ...(server.resources.confidential === true && { confidential: true }),
     ...(definition !== undefined && { definition, digest: definition.digest }),
   }
 }

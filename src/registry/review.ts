@@ -25,6 +25,7 @@ import {
   reviewedResourcesSchema,
   reviewedToolSchema,
   type Definition,
+  type ReviewedResources,
   type ReviewedTool,
   type Server,
 } from './server.ts'
@@ -45,7 +46,7 @@ export interface ReviewRequest {
   /** The tools to offer; others that were observed are pinned and not offered. */
   readonly tools: readonly DeclaredTool[]
   /** What reading resources is. Default: of class `read`, not consequential. */
-  readonly resources?: { readonly class: ReviewedTool['class']; readonly consequential: boolean }
+  readonly resources?: ReviewedResources
   /** By `definitionKey`: the digest of every definition that the reviewer saw. */
   readonly digests: Readonly<Record<string, string>>
 }

@@ -128,6 +128,8 @@ export interface ReviewedTool {
 export const reviewedResourcesSchema = z.strictObject({
   class: toolClassSchema,
   consequential: z.boolean(),
+  /** Whether what is read is not for everybody's eyes. */
+  confidential: z.boolean().exactOptional(),
 })
 
 /** @see reviewedResourcesSchema */

@@ -8,7 +8,12 @@ import { changeServer, registerServer, withdrawServer } from '../../registry/reg
 import { classOf, inferSinks, isVerbatim, offeredTools } from '../../registry/propose-review.ts'
 import { type DeclaredTool, reviewServer } from '../../registry/review.ts'
 import { listServers, loadServer } from '../../registry/server-store.ts'
-import { definitionKey, type Registration, type Server } from '../../registry/server.ts'
+import {
+  definitionKey,
+  type Registration,
+  type ReviewedResources,
+  type Server,
+} from '../../registry/server.ts'
 import type { Handlers } from '../api-endpoint.ts'
 import { done } from './shared.ts'
 
@@ -89,7 +94,7 @@ export const serverHandlers: Pick<
         server: id,
         tools: tools.map(declared),
         digests,
-        ...(resources !== undefined && { resources }),
+        ...(resources !== undefined && { resources: declaredResources(resources) }),
       }
       const reviewed = await reviewServer(request, session, env)
       return reviewed.ok ? ok(described(reviewed.value)) : reviewed
@@ -143,10 +148,18 @@ function declared(tool: Parsed<'reviewServer'>['tools'][number]): DeclaredTool {
   }
 }
 
+/** What reading resources is, without a member that is undefined. */
+function declaredResources({
+  confidential,
+  ...said
+}: NonNullable<Parsed<'reviewServer'>['resources']>): ReviewedResources {
+  return { ...said, ...(confidential !== undefined && { confidential }) }
+}
+
 function described(
-  server: Registration & Partial<Pick<Server, 'tools'>>,
+  server: Registration & Partial<Pick<Server, 'tools' | 'resources'>>,
 ): Output<'registerServer'> {
-  const { id, name, title, state, revision, personRights, reason } = server
+  const { id, name, title, state, revision, personRights, resources, reason } = server
   const tools = [...(server.tools?.values() ?? [])]
   return {
     id,
@@ -163,6 +176,14 @@ function described(
       verbatim: tool.verbatim === true,
       confidential: tool.confidential === true,
     })),
+    ...(resources !== undefined &&
+      revision > 0 && {
+        resources: {
+          class: resources.class,
+          consequential: resources.consequential,
+          confidential: resources.confidential === true,
+        },
+      }),
     ...(reason !== undefined && { reason }),
   }
 }
