@@ -37,7 +37,8 @@ export interface ControlGroup {
 
 // Where the hierarchies are mounted by every distribution.
 const V1 = '/sys/fs/cgroup'
-const V2 = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified']
+/** Both places of version 2: alone, and beside version 1. */
+export const V2: readonly string[] = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified']
 const PARENT = 'behalf'
 const NANOSECONDS = 1e9
 const MICROSECONDS = 1e6
@@ -50,12 +51,17 @@ export const GROUP_FOLDERS: readonly string[] = [
 
 /** A group called `name` with these limits, under one of ours; undefined where that is not permitted. */
 export function controlGroup(name: string, bounds: Bounds): ControlGroup | undefined {
-  return unified(name, bounds) ?? separate(name, bounds)
+  for (const root of V2) {
+    const group = unifiedGroup(root, name, bounds)
+    if (group !== undefined) return group
+  }
+  return separate(name, bounds)
 }
 
-function unified(name: string, bounds: Bounds): ControlGroup | undefined {
-  const root = V2.find((path) => read(path, 'cgroup.controllers')?.includes('memory'))
-  if (root === undefined) return undefined
+/** A group of version 2 in the hierarchy at `root`; undefined where that has no memory to count, or refuses. */
+export function unifiedGroup(root: string, name: string, bounds: Bounds): ControlGroup | undefined {
+  const known = (read(root, 'cgroup.controllers') ?? '').trim().split(' ')
+  if (!known.includes('memory')) return undefined
   const parent = join(root, PARENT)
   const folder = join(parent, name)
   const controllers = '+memory +pids +cpu'
