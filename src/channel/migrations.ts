@@ -44,4 +44,11 @@ export const migrations: readonly Migration[] = [
         for each statement execute function refuse_change()`,
   },
   ...conversationMigrations,
+  {
+    // What is confidential is looked at however much came after it.
+    name: 'channel-0005',
+    up: `
+      create index segment_confidential on segment (agent, entry)
+        where answers ->> 'confidential' = 'true'`,
+  },
 ]

@@ -123,7 +123,10 @@ const INSERT_SEGMENTS = `
     ($12::bigint[])[n], head.size - $1::bigint + ($13::bigint[])[n]
   from log_head head, unnest($2::text[]) with ordinality as s(id, n)`
 
-/** What is looked at per agent: beyond it the oldest segments are left out, and their values ungrounded. */
+/**
+ * What is looked at per agent: beyond it the oldest segments are left out, and their values ungrounded. As
+ * many confidential ones are looked at beside: who reads much does not make us forget what must not leave.
+ */
 const MOST_SEGMENTS = 1_000
 
 /** An agent, and the entry of the last segment of its that is known. */
@@ -132,21 +135,29 @@ export interface ShownSince {
   readonly since: number
 }
 
+/** What an agent was shown. */
+export interface Loaded {
+  /** The oldest first. */
+  readonly segments: TracedSegment[]
+  /** Something confidential was left out, because there is too much of it. */
+  forgets: boolean
+}
+
 /**
- * What each agent of `wanted` was shown after its entry `since`, oldest first: entries are in the order of
- * commits, at every replica. Erased content is left out.
+ * What each agent of `wanted` was shown after its entry `since`: entries are in the order of commits, at
+ * every replica. Erased content is left out.
  */
 export async function loadSegments(
   db: Tx | Store['db'],
   wanted: readonly ShownSince[],
   vault: Vault,
-): Promise<readonly TracedSegment[][]> {
+): Promise<readonly Loaded[]> {
   const agents = wanted.map(({ agent }) => agent)
   const since = wanted.map((each) => each.since)
   const values = [agents, since, MOST_SEGMENTS]
   const [answer] = await send(db, [{ name: 'load_segments', text: LOAD_SEGMENTS, values }])
   const rows = (answer?.rows ?? []) as unknown as readonly LoadedRow[]
-  const loaded: TracedSegment[][] = wanted.map(() => [])
+  const loaded: Loaded[] = wanted.map(() => ({ segments: [], forgets: false }))
   if (rows.length === 0) return loaded
   const contents = await vault.openMany(
     db,
@@ -154,22 +165,36 @@ export async function loadSegments(
   )
   for (const row of rows) {
     const content = contents.get(row.content_digest)
-    if (content !== undefined) loaded[row.at - 1]?.push(recorded(row, content))
+    if (content !== undefined) loaded[row.at - 1]?.segments.push(recorded(row, content))
+  }
+  for (const [at, each] of Map.groupBy(rows, (row) => row.at)) {
+    const one = loaded[at - 1]
+    if (one !== undefined) one.forgets = each.filter(isConfidential).length > MOST_SEGMENTS
   }
   return loaded
 }
 
+// One confidential segment more than is looked at tells that there are more.
 const LOAD_SEGMENTS = `
   select
     w.at, s.id, s.principal, s.trust, s.content_digest, s.content_bytes, s.system_fields, s.answers,
     s.entry
   from unnest($1::text[], $2::bigint[]) with ordinality as w(agent, since, at)
   cross join lateral (
-    select * from segment
-    where segment.agent = w.agent and segment.entry > w.since
-    order by segment.entry desc, segment.id desc limit $3::integer
+    (select * from segment
+     where segment.agent = w.agent and segment.entry > w.since
+     order by segment.entry desc, segment.id desc limit $3::integer)
+    union
+    (select * from segment
+     where segment.agent = w.agent and segment.entry > w.since
+       and segment.answers ->> 'confidential' = 'true'
+     order by segment.entry desc, segment.id desc limit $3::integer + 1)
   ) as s
   order by w.at, s.entry, s.id`
+
+function isConfidential({ answers }: LoadedRow): boolean {
+  return answersSchema.parse(answers).confidential === true
+}
 
 type LoadedRow = Omit<SegmentRow, 'agent' | 'delegation' | 'kind' | 'created_at'> & {
   readonly at: number

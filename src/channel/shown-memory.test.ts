@@ -9,7 +9,7 @@ import { migrations } from './migrations.ts'
 import { type Answers, newSegment, segmentBeside } from './segment.ts'
 import type { Shown } from './shown.ts'
 import { ShownMemory } from './shown-memory.ts'
-import { trace } from './trace.ts'
+import { carried, trace } from './trace.ts'
 
 /** Records what a server showed an agent, as the gateway does. */
 async function show(
@@ -140,3 +140,31 @@ test('agents that ask together each get their own, and fail by themselves', asyn
     ['fulfilled', 'rejected', 'fulfilled'],
   )
 })
+
+test('what is confidential is not forgotten, however much an agent reads after it', async (t) => {
+  const log = await openTestLog(t, migrations)
+  await show(log, 'agt_1', 'the code is 463820', { confidential: true })
+  await showMany(log, 1_000, {})
+  const shown = await new ShownMemory().of(['agt_1'], log)
+  assert.equal([...(shown[0]?.segments ?? [])].length, 1_001)
+  assert.equal(carried(shown, { body: 'here: 463820' }).length, 1)
+  assert.deepEqual(carried(shown, { body: 'here: 463821' }), [])
+})
+
+test('where more is confidential than is kept, whatever leaves may carry it', async (t) => {
+  const log = await openTestLog(t, migrations)
+  await showMany(log, 1_002, { confidential: true })
+  const shown = await new ShownMemory().of(['agt_1'], log)
+  assert.equal(carried(shown, { body: 'nothing of it' }).length, 20)
+})
+
+/** Copies of one row: a thousand calls would take minutes. */
+async function showMany(log: TestLog, count: number, answers: Answers): Promise<void> {
+  await show(log, 'agt_1', 'some page', answers)
+  await sql`
+    insert into segment
+    select 'seg_' || g, agent, delegation, principal, kind, trust, content_digest, content_bytes,
+      system_fields, created_at, entry + g, answers
+    from segment, generate_series(1, ${count - 1}::integer) g
+    where entry = (select max(entry) from segment)`.execute(log.store.db)
+}

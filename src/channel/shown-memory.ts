@@ -89,7 +89,9 @@ async function caughtUp(asked: readonly Asked[]): Promise<readonly Shown[]> {
   const loaded = await loadSegments(store.db, wanted, vault)
   for (const [i, kept] of behind.entries()) {
     kept.latest ??= -1
-    for (const segment of loaded[i] ?? []) {
+    const { segments = [], forgets = false } = loaded[i] ?? {}
+    if (forgets) kept.shown.forget()
+    for (const segment of segments) {
       kept.shown.add(segment)
       kept.latest = Math.max(kept.latest, segment.step)
     }

@@ -52,6 +52,7 @@ export class Shown {
   readonly #confidential: TracedSegment[] = []
   readonly #index = new TextIndex<TracedSegment>()
   readonly #fields = new Map<string, Standing[]>()
+  #forgets = false
 
   /** With these segments, oldest first. */
   constructor(segments: readonly TracedSegment[] = []) {
@@ -71,6 +72,16 @@ export class Shown {
   /** Those that are not for everybody's eyes, oldest first. */
   get confidential(): readonly TracedSegment[] {
     return this.#confidential
+  }
+
+  /** Whether there is more that is not for everybody's eyes than is kept here. */
+  get forgets(): boolean {
+    return this.#forgets
+  }
+
+  /** Notes that something confidential is not kept: whatever leaves may carry it. */
+  forget(): void {
+    this.#forgets = true
   }
 
   has(id: string): boolean {

@@ -7,7 +7,7 @@
  * says they are. Everything else is free text, whatever it looks like.
  */
 
-import type { Json, JsonObject } from '../base/canonical-json.ts'
+import { canonicalJson, type Json, type JsonObject } from '../base/canonical-json.ts'
 
 /** Who stands behind a value: the system, a caller who filled a field, or the author of a text. */
 export type FieldKind = 'system' | 'claim' | 'text'
@@ -40,15 +40,41 @@ export interface Shape {
   readonly inferred: boolean
 }
 
-/** Records beyond this are not told apart; their fields count as text. */
+/** Records beyond this are not told apart; their fields count as text, and so do fields beyond the most. */
 const MOST_RECORDS = 5_000
 const MOST_FIELDS = 50_000
 
 /** The records of an answer; fields that stand in no object make one record per list element. */
 export function recordsOf(content: Json, shape: Shape): readonly AnswerRecord[] {
   const walk: Walk = { shape, records: [], fields: 0 }
-  visit(structured(content, shape), { path: '', key: '', list: '' }, undefined, walk)
-  return walk.records
+  const found = structured(content, shape)
+  visit(found, { path: '', key: '', list: '' }, undefined, walk)
+  const beside = found === content ? undefined : besideOf(content as JsonObject, found)
+  if (beside === undefined) return walk.records
+  // A client may show either: what it says there only is text, whatever it looks like.
+  const plain: Walk = { shape: NOTHING_INFERRED, records: walk.records, fields: walk.fields }
+  visit(beside, { path: 'content', key: '', list: 'content' }, undefined, plain)
+  return plain.records
+}
+
+const NOTHING_INFERRED: Shape = { systemFields: [], writable: [], inferred: false }
+
+/** The content blocks of a result that has structured content too, where they do not say the very same. */
+function besideOf({ structuredContent, content }: JsonObject, found: Json): Json | undefined {
+  if (structuredContent === undefined || content === undefined) return undefined
+  const [block] = Array.isArray(content) ? (content as readonly Json[]) : []
+  if (Array.isArray(content) && content.length === 1 && isObject(block)) {
+    if (typeof block['text'] === 'string' && isJsonOf(block['text'], found)) return undefined
+  }
+  return content
+}
+
+function isJsonOf(text: string, value: Json): boolean {
+  try {
+    return canonicalJson(JSON.parse(text) as Json) === canonicalJson(value)
+  } catch {
+    return false
+  }
 }
 
 interface Walk {
@@ -85,7 +111,6 @@ function visit(
   record: Field[] | undefined,
   walk: Walk,
 ): void {
-  if (walk.fields > MOST_FIELDS) return
   if (Array.isArray(value)) {
     const path = `${place.path}[]`
     for (const element of value as readonly Json[])
@@ -130,7 +155,8 @@ function opened(list: string, { records }: Walk): Field[] {
 
 function keep(found: Omit<Field, 'kind'>, record: Field[], walk: Walk): void {
   walk.fields++
-  const kind = walk.records.length >= MOST_RECORDS ? 'text' : kindOf(found, walk.shape)
+  const isTooMuch = walk.records.length >= MOST_RECORDS || walk.fields > MOST_FIELDS
+  const kind = isTooMuch ? 'text' : kindOf(found, walk.shape)
   record.push({ ...found, kind })
 }
 

@@ -45,7 +45,7 @@ export interface Provenance {
   readonly manner?: Manner
 }
 
-/** Leaves beyond this are not looked up, and are reported ungrounded. */
+/** Different values beyond this are not looked up, and make the paths where they stand ungrounded. */
 const MAX_LEAVES = 100
 const MAX_SOURCES = 20
 
@@ -58,8 +58,10 @@ export interface Known {
 }
 
 /**
- * The provenance of every string and number in `argumentsValue`, in document order, at most 100. Names of
- * members are values too where they cannot be anything else, and where a sink (`shares{}`) says so.
+ * The provenance of every string and number in `argumentsValue`, in document order. Names of members are
+ * values too where they cannot be anything else, and where a sink (`shares{}`) says so. What stands twice
+ * at a path is told once. At most 100 different ones are looked up: of the others each path that is told
+ * already is told as ungrounded, and one that is not told grounds nothing either.
  */
 export function trace(
   shown: readonly Shown[],
@@ -72,14 +74,25 @@ export function trace(
   const declared = new Set(sinks.map((path) => path.replaceAll('[]', '')))
   const isValue: IsValue = (name, path) =>
     !isPlainName(name) || declared.has(path.replaceAll('[]', ''))
-  return leaves(argumentsValue, isValue)
-    .slice(0, MAX_LEAVES)
-    .map(({ path, text }) => {
-      const found = groundOf(text, shown, words)
-      if (found.grounded || named === undefined || !isNamed(path)) return { path, ...found }
-      const from = [...new Set([named.by, ...found.from])].slice(0, MAX_SOURCES)
-      return { path, from, grounded: true, ground: 'said' }
-    })
+  const all = leaves(argumentsValue, isValue)
+  const different = [...new Map(all.map((leaf) => [`${leaf.path}\n${leaf.text}`, leaf])).values()]
+  const looked = different.slice(0, MAX_LEAVES).map(({ path, text }): Provenance => {
+    const found = groundOf(text, shown, words)
+    if (found.grounded || named === undefined || !isNamed(path)) return { path, ...found }
+    const from = [...new Set([named.by, ...found.from])].slice(0, MAX_SOURCES)
+    return { path, from, grounded: true, ground: 'said' }
+  })
+  const left = new Set(different.slice(MAX_LEAVES).map(({ path }) => path))
+  const told = new Set(looked.map(({ path }) => path))
+  return [
+    ...looked,
+    ...[...told.intersection(left)].map((path) => ({
+      path,
+      from: [],
+      grounded: false,
+      ground: 'unseen' as const,
+    })),
+  ]
 }
 
 /**
@@ -103,7 +116,7 @@ const IS_SMALL = /^\d{1,3}$/
 /**
  * The confidential segments of which the arguments carry something away, however written or taken apart: in
  * values, in names of members, in JSON within a text. Arguments too large to be looked through are taken
- * to carry all of them.
+ * to carry all of them, and so are any where more is confidential than is kept.
  */
 export function carried(shown: readonly Shown[], argumentsValue: JsonObject): readonly string[] {
   const secrets = shown.flatMap(({ confidential }) => confidential)
@@ -120,7 +133,8 @@ export function carried(shown: readonly Shown[], argumentsValue: JsonObject): re
     ...whole.flatMap((text) => decodings(text)).map((one) => one.text),
   ]
   const looked = texts.flatMap(pieces)
-  if (looked.length > MAX_PIECES) return secrets.slice(0, MAX_SOURCES).map(({ id }) => id)
+  if (looked.length > MAX_PIECES || shown.some(({ forgets }) => forgets))
+    return secrets.slice(0, MAX_SOURCES).map(({ id }) => id)
   const found = new Set<string>()
   for (const piece of new Set(looked)) {
     for (const one of shown) {

@@ -132,8 +132,7 @@ function decideOn(asked: AskedCall, env: JudgeEnv): Pick<JudgedCall, 'request' |
   const { call, known, target, coverage, provenance, approval } = asked
   const { agents, people, delegation, stage } = known.facts
   const agency = known.facts.agency[target.resource.class]
-  const isConfidential =
-    target.resource.class !== 'read' && carried(asked.shown, call.action.arguments).length > 0
+  const isConfidential = carried(asked.shown, call.action.arguments).length > 0
   const request: DecisionRequest = {
     agents,
     people,
