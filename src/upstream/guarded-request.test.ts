@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { networkInterfaces } from 'node:os'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { connectionsTo, guardedRequest, refusedUrl } from './guarded-request.ts'
+import { connectionsTo, guardedRequest, type Incoming, refusedUrl } from './guarded-request.ts'
 import { httpServer } from './testing.ts'
 
 const LOCAL = { issuer: 'http://127.0.0.1:8787', ports: [9090] }
@@ -84,4 +85,47 @@ test('what certainly was not sent is told from what may have been', async (t) =>
   const url = new URL(await httpServer(t, (_body, request) => request.socket.destroy()))
   assert.equal(await post(url, LOCAL), 'sent: ECONNRESET')
   assert.equal(await post(new URL('http://127.0.0.1:9/'), LOCAL), 'unsent: ECONNREFUSED')
+})
+
+test('an abort ends the request that it was given to, at any time, and no later one', async (t) => {
+  const asked = Promise.withResolvers<void>()
+  const url = new URL(
+    await httpServer(t, ({ how }, _request, response) => {
+      if (how === 'whole') response.end('{}')
+      else if (how === 'begun') response.write('{')
+      else asked.resolve()
+    }),
+  )
+  const connections = connectionsTo(url)
+  t.after(() => connections.destroy())
+  const ask = async (how: string, { signal }: AbortController): Promise<Incoming> => {
+    const body = JSON.stringify({ how })
+    const outgoing = { url, method: 'POST', headers: {}, body, signal } as const
+    return await guardedRequest(outgoing, { own: LOCAL, connections })
+  }
+
+  const [before, after, spent] = [1, 2, 3].map(() => new AbortController())
+  assert(before !== undefined && after !== undefined && spent !== undefined)
+  const unanswered = ask('never', before)
+  await asked.promise
+  before.abort()
+  assert.deepEqual(await unanswered, { ok: false, sent: true, why: 'cancelled' })
+
+  const answering = await ask('begun', after)
+  assert(answering.ok)
+  const rest = text(answering.response)
+  after.abort()
+  await assert.rejects(rest)
+
+  const answered = await ask('whole', spent)
+  assert(answered.ok)
+  const { socket } = answered.response
+  assert.equal(await text(answered.response), '{}')
+  // The socket serves others now.
+  await new Promise((resolve) => setImmediate(resolve))
+  spent.abort()
+  const next = await ask('whole', new AbortController())
+  assert(next.ok)
+  assert.equal(next.response.socket.localPort, socket.localPort)
+  assert.equal(await text(next.response), '{}')
 })

@@ -94,12 +94,15 @@ export async function guardedRequest(
       headers: { ...outgoing.headers, 'content-length': Buffer.byteLength(body) },
       lookup: guardedLookup(url, env.own),
       maxHeaderSize: MAX_HEADER_BYTES,
-      signal,
     })
   } catch {
     // Node's own words are left out, for headers hold the credential.
     return { ok: false, sent: false, why: 'expected headers that can be written' }
   }
+  // By hand: Node's own `signal` watches the request in ways that cost a fifth of what sending it does.
+  const cancel = (): void => void request.destroy(new Error('cancelled'))
+  signal.addEventListener('abort', cancel)
+  request.once('close', () => signal.removeEventListener('abort', cancel))
   // On a socket that was kept open the bytes may leave at once; on a new one not before it is connected.
   let sent = false
   request.once('socket', (socket) => {
