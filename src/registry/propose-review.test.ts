@@ -33,6 +33,7 @@ const DEFINED: JsonObject = {
 
 const list = { type: 'array', items: { type: 'string' } }
 const optional = { anyOf: [{ type: 'string' }, { type: 'null' }] }
+const day = { type: 'string', format: 'date' }
 const choice = { $ref: '#/$defs/Level' }
 
 for (const [offered, toolClass, sinks] of [
@@ -51,6 +52,53 @@ for (const [offered, toolClass, sinks] of [
     'money',
     ['iban: account', 'amount: amount'],
   ],
+  [
+    tool('move_file', 'Moves or renames files.', { source: 'string', destination: 'string' }),
+    'write',
+    ['source: path', 'destination: path'],
+  ],
+  [
+    tool('rename', 'Renames.', { from: { type: 'string', description: 'a path' }, to: 'string' }),
+    'write',
+    ['from: path', 'to: path'],
+  ],
+  [
+    tool('copyDirectory', 'Copies.', { from: 'string', to: 'string' }),
+    'write',
+    ['from: path', 'to: path'],
+  ],
+  [
+    tool('rename_file', 'Renames a file.', { old_name: 'string', newName: 'string', to: 'string' }),
+    'write',
+    ['old_name: path', 'newName: path', 'to: name'],
+  ],
+  [
+    tool('extract', 'Unpacks an archive.', { path: 'string', destination: 'string' }),
+    'write',
+    ['path: path', 'destination: path'],
+  ],
+  [
+    tool('remove_link', 'Removes.', { path: 'string', target: list }),
+    'destructive',
+    ['path: path', 'target[]: path'],
+  ],
+  // Whom it is sent to, what a number or a choice is, and days are no places in files.
+  [
+    tool('upload_file', 'Uploads.', { source: 'string', destination: 'string' }),
+    'egress',
+    ['destination: name'],
+  ],
+  [
+    tool('move_issue', 'Moves it.', { source: 'string', target: 'string' }),
+    'write',
+    ['target: name'],
+  ],
+  [
+    tool('move_file', 'Moves.', { source: 'integer', destination: choice, from: day, to: day }),
+    'write',
+    ['to: name'],
+  ],
+  [tool('write_file', 'Writes.', { source_language: 'string', new: 'string' }), 'write', []],
   [tool('set_secret', 'Sets it.', { password: 'string' }), 'write', ['password: name']],
   [
     tool('plan', 'Plans. It also emails the guests.', { guests: list }),

@@ -123,13 +123,76 @@ export function proposeTool(tool: OfferedTool): ReviewedTool {
 /** The places in a tool's arguments that say what a call of this class reaches, as deep as its schema goes. */
 export function inferSinks(tool: OfferedTool, toolClass: ToolClass): Sink[] {
   const looksUp = toolClass === 'read' && isRead(tool)
-  return placesOf(tool).flatMap(({ path, parameter: one, within }): Sink[] => {
-    const kind = kindOf(one, toolClass) ?? kindWithin(one, within, toolClass)
+  const places = placesOf(tool)
+  const all = places.map(({ parameter: one }) => one)
+  return places.flatMap(({ path, parameter: one, within }): Sink[] => {
+    const kind =
+      kindOfEnd(one, all, { tool, toolClass }) ??
+      kindOf(one, toolClass) ??
+      kindWithin(one, within, toolClass)
     // A look-up reaches nothing by what it asks for, but for where it asks.
     if (kind === undefined || (looksUp && !isLink(one))) return []
     return [{ path, kind }]
   })
 }
+
+/**
+ * `move_file(source, destination)`: a parameter that is named for an end of what happens, and not for what
+ * stands there, is of the kind that the tool deals in: of its other end, of what it moves, or of what is
+ * said of it. What tells others or pays has somebody at its ends, and is no concern of this.
+ */
+function kindOfEnd(
+  one: Parameter,
+  all: readonly Parameter[],
+  { tool, toolClass }: { readonly tool: OfferedTool; readonly toolClass: ToolClass },
+): SinkKind | undefined {
+  const end = endOf(one)
+  const isPlace = toolClass === 'write' || toolClass === 'destructive'
+  if (end === undefined || !isPlace || one.isChoice || !one.types.includes('string'))
+    return undefined
+  // A day, a time, an address of a kind that the schema names is no place in files.
+  if (one.types.some((type) => type !== 'string' && type !== 'null' && type !== 'array'))
+    return undefined
+  const isFiles =
+    nounsOfName(tool.name).some((noun) => FILES.test(noun)) ||
+    all.some((other) => kindOf(other, toolClass) === 'path' || saysPath(other))
+  if (!isFiles) return undefined
+  // `to` and `new` are other things too: of a place they speak beside the other end alone.
+  const hasOther = all.some((other) => OTHER_END.get(end)?.includes(endOf(other) ?? '') === true)
+  return hasOther || PLAIN_END.test(end) ? 'path' : undefined
+}
+
+/** Whether an end is said to be a path. */
+function saysPath(one: Parameter): boolean {
+  return endOf(one) !== undefined && SAYS_PATH.test(one.description)
+}
+
+/** Things that lie at paths. */
+const FILES = /^(?:file|directory|folder|dir|path|symlink)$/
+const SAYS_PATH = /\b(?:paths?|director(?:y|ies)|folders?)\b/i
+/** Ends that are places on their own. */
+const PLAIN_END = /^(?:source|src|destination|dest|dst|target)$/
+const OTHER_END: ReadonlyMap<string, readonly string[]> = new Map(
+  [
+    [
+      ['source', 'src', 'from', 'origin'],
+      ['destination', 'dest', 'dst', 'target', 'to'],
+    ],
+    [['old'], ['new']],
+    [['input'], ['output']],
+  ].flatMap(([begins = [], ends = []]) => [
+    ...begins.map((one) => [one, ends] as const),
+    ...ends.map((one) => [one, begins] as const),
+  ]),
+)
+
+/** The end that a parameter is named for: `source`, `destFile`, `old_name`; not `source_language`. */
+function endOf({ name }: Parameter): string | undefined {
+  const [end = '', ...rest] = wordsOfName(name).filter((word) => !LIES_THERE.test(word))
+  return rest.length === 0 && OTHER_END.has(end) ? end : undefined
+}
+
+const LIES_THERE = /^(?:file|files|name|names|filename|dir|directory|folder|path|paths|location)$/
 
 /** `recipients: [{ value }]`: a member whose name says nothing is what it stands in. */
 function kindWithin(
