@@ -123,6 +123,22 @@ test('an agent that was not invited says nothing; the one of the conversation an
   assert.deepEqual([again.status, again.body['reason']], [409, 'turn_answered'])
 })
 
+test('a conversation of others and one that there is not are refused alike, whatever is asked', async (t) => {
+  const talk = await openTalk(t)
+  const unknown = { ...talk, id: `cnv_${'0'.repeat(26)}` }
+  const member = { member: 'ada', role: 'guest' }
+  for (const [path, body] of [
+    [SAY, said('x')],
+    [ASK, { question: 'x' }],
+    ['/conversations/{id}/members', member],
+  ] as const) {
+    const theirs = await send(talk, { path, body, token: talk.ada })
+    const none = await send(unknown, { path, body, token: talk.ada })
+    assert.equal(theirs.body['reason'], 'not_permitted')
+    assert.deepEqual(none, theirs)
+  }
+})
+
 test('an action that the agent proposes is decided for everybody who directed it', async (t) => {
   const talk = await openTalk(t)
   assert.deepEqual((await byAgent(talk, question(talk))).body, { decision: true })

@@ -212,12 +212,14 @@ async function conversationTarget(
   env: Installation,
 ): Promise<Result<OperationTarget>> {
   return await env.store.snapshot(async (tx): Promise<Result<OperationTarget>> => {
-    const found = await conversationIn(tx, id)
-    if (found === undefined) return refuse({ reason: 'unknown_conversation' })
-    const membership = membershipAt(session.person, await loadEvents(tx, found))
+    const parsed = conversationIdSchema.safeParse(id)
+    if (!parsed.success) return refuse({ reason: 'unknown_conversation' })
+    const found = await findConversation(tx, parsed.data)
+    // One that is not there is decided like one that is not theirs: nobody learns which it is.
+    const membership = found && membershipAt(session.person, await loadEvents(tx, found))
     return ok({
       type: 'conversation',
-      id: found.id,
+      id: parsed.data,
       ...(membership !== undefined && { role: membership.role }),
     } as const)
   })

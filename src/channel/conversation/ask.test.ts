@@ -187,6 +187,8 @@ test('an agent speaks with the lesser authority of its own and its person’s', 
       [4, undefined],
     ],
   )
+  must(await revoke({ delegation: env.delegation.id }, alice, env))
+  assert.equal(await speaking('d'), 'delegation_revoked')
   assert.deepEqual((await verified(env)).faults, [])
 })
 

@@ -29,7 +29,7 @@ import { envelopesDigest, type ModelSegment, segmentsFor } from './envelopes.ts'
 import { type Folded, foldDirectives, settingsFor } from './fold-directives.ts'
 import { namesOf, principalsOf } from './names.ts'
 import { checkMessage, saidFacts } from './say.ts'
-import { attend, type ConversationEnv, inForce, type Work } from './speaking.ts'
+import { attend, checkRoom, type ConversationEnv, inForce, type Work } from './speaking.ts'
 import type { Transcript } from './transcript.ts'
 
 /** What somebody asks. */
@@ -97,6 +97,8 @@ async function askNow(request: AskRequest, session: Session, env: AskEnv): Promi
   const speaker = { type: 'person', session } as const
   const parts = [{ kind: 'utterance', text: request.question }] as const
   const added = await attend(request.conversation, speaker, env, async (tx, attending) => {
+    const room = checkRoom(attending)
+    if (!room.ok) return room
     const transcript = await attending.withContents()
     const stands = await inForce(tx, transcript.conversation.delegation)
     if (!stands.ok) return stands

@@ -99,13 +99,19 @@ function messageOf(
   return [{ role: 'user', message, name, parts, content }]
 }
 
-/** A JSON string without anything that some reader takes for the end of a line. */
+/**
+ * A JSON string without anything that some reader takes for the end of a line, and with nothing in it that
+ * people do not see and models read: marks of direction, joiners, tags.
+ */
 function oneLine(text: string): string {
-  return JSON.stringify(text).replaceAll(
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
+  return JSON.stringify(text).replaceAll(UNSEEN, (character) =>
+    Array.from({ length: character.length }, (_, at) => character.charCodeAt(at))
+      .map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`)
+      .join(''),
   )
 }
+
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu
 
 /** Guests inform: their words are data to a model that cannot tell who may direct. */
 function isData({ kind, authority }: Envelope): boolean {

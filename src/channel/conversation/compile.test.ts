@@ -178,3 +178,18 @@ test('the digest of the envelopes is of who said what, and of no word of it', ()
     assert.notEqual(envelopesDigest(one), envelopesDigest(other))
   }
 })
+
+test('what people do not see is spelled out for a model: marks of direction, joiners, tags', () => {
+  const hidden =
+    'read\u202e\u2066\u200b\u2060\ufeff\u00ad\u034f\u3164\u2800\ue000\u{e0041}\u{e0001}\u{f0000} this'
+  const [, message] = compileMessages([segment('per_bob', hidden)], [], {
+    key,
+    turn: 'trn_1',
+    names,
+    issuer: iss,
+  })
+  const [, line = ''] = message?.content.split('\n') ?? []
+  assert.doesNotMatch(line, /[\p{C}\p{Default_Ignorable_Code_Point}\u2800]/u)
+  // Nothing is lost: it is the same text, escaped.
+  assert.equal(JSON.parse(line.slice(line.indexOf('"'))), hidden)
+})

@@ -268,6 +268,45 @@ test('a conversation has room for so much, and refuses what does not fit', async
   assert.deepEqual((await verified(env)).faults, [])
 })
 
+test('no guest and no member fills a conversation, and its owner can let go who tries', async (t) => {
+  const env = await openTestConversation(t)
+  const { alice, paul, sam } = env
+  await inviteTo(env, paul.person, 'member')
+  await inviteTo(env, sam.person, 'guest')
+  const large: Part[] = Array.from({ length: 6 }, () => ({
+    kind: 'data',
+    text: 'x'.repeat(15_900),
+  }))
+  const says = async (session: Session): Promise<number> => {
+    for (let said = 0; ; said++) {
+      if (refusal(await saying(env, session, large)) !== 'ok') return said
+    }
+  }
+  // A tenth of 4 MiB, and a half of it.
+  assert.equal(await says(sam), 5)
+  assert.equal(refusal(await saying(env, sam, 'one word')), 'conversation_full')
+  assert.equal(await says(paul), 22)
+  while (refusal(await saying(env, alice, large)) === 'ok');
+  assert.equal(refusal(await saying(env, alice, 'one word')), 'conversation_full')
+  const one = { conversation: env.conversation.id, member: paul.person }
+  must(await removeMember(one, { type: 'person', session: alice }, env))
+  assert.deepEqual((await verified(env)).faults, [])
+})
+
+test('what somebody settled for themselves lapses when they are let go, and does not come back', async (t) => {
+  const env = await openTestConversation(t)
+  const { alice, sam } = env
+  await inviteTo(env, sam.person, 'guest')
+  must(await saying(env, sam, mine('vegan')))
+  assert.deepEqual(await inEffect(env, sam), ['diet=vegan by sam'])
+  const one = { conversation: env.conversation.id, member: sam.person }
+  must(await removeMember(one, { type: 'person', session: alice }, env))
+  await inviteTo(env, sam.person, 'member')
+  assert.deepEqual(await inEffect(env, sam), [])
+  must(await saying(env, sam, mine('fish')))
+  assert.deepEqual(await inEffect(env, sam), ['diet=fish by sam'])
+})
+
 test('quotations of quotations do not multiply without end', async (t) => {
   const env = await openTestConversation(t)
   let quoted = must(await saying(env, env.alice, 'x')).message

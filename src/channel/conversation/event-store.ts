@@ -75,9 +75,9 @@ export async function conversationsOf(tx: Tx, person: PersonId): Promise<Convers
     .where((on) =>
       on.or([
         on('owner', '=', person),
-        sql<boolean>`exists (
-          select from conversation_event e where e.conversation = conversation.id
-            and e.kind = 'member_added' and e.facts ->> 'member' = ${person})`,
+        sql<boolean>`id in (
+          select conversation from conversation_event
+          where kind = 'member_added' and facts ->> 'member' = ${person})`,
       ]),
     )
     .orderBy('id', 'desc')

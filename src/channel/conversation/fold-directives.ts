@@ -7,6 +7,7 @@
  */
 
 import {
+  AUTHORITY,
   type Author,
   DIRECTS_ALL,
   type MessageId,
@@ -15,7 +16,7 @@ import {
   settingKey,
   settingValue,
 } from './conversation.ts'
-import { authorityOf, membersAt, messagesBefore, type Transcript } from './transcript.ts'
+import { authorityOf, messagesBefore, type Transcript } from './transcript.ts'
 
 /** A directive, and who gave it: known from the record. */
 export interface Directive {
@@ -47,9 +48,9 @@ export type Folded = Directive & { readonly outcome: Outcome }
 /** Every directive before the event `at`, in order, with what became of it. */
 export function foldDirectives(transcript: Transcript, at = Infinity): readonly Folded[] {
   const all = directivesBefore(transcript, at)
-  const members = membersAt(transcript, at)
+  // What is somebody's own, a guest settles too; who was let go has no authority, nor when they come back.
   const isEntitled = (one: Directive): boolean =>
-    one.scope === 'all' ? one.authority >= DIRECTS_ALL : members.has(holderOf(one) as Participant)
+    one.authority >= (one.scope === 'all' ? DIRECTS_ALL : AUTHORITY.guest)
   const standing = new Map<string, Directive>()
   for (const one of all.filter(isEntitled)) {
     const place = placeOf(one)

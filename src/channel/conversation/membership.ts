@@ -7,7 +7,14 @@
 
 import { ok, refuse, type Result } from '../../base/result.ts'
 import type { Participant, Role } from './conversation.ts'
-import { attend, type Attending, type ConversationEnv, isActive, type Speaker } from './speaking.ts'
+import {
+  attend,
+  type Attending,
+  checkRoom,
+  type ConversationEnv,
+  isActive,
+  type Speaker,
+} from './speaking.ts'
 import { membersAt } from './transcript.ts'
 
 /** The most who take part at once: so many people a decision asks for. */
@@ -25,6 +32,8 @@ export async function invite(
 ): Promise<Result<{ readonly members: ReadonlyMap<Participant, Role> }>> {
   const { conversation, member, role } = request
   const added = await attend(conversation, speaker, env, async (tx, attending) => {
+    const room = checkRoom(attending)
+    if (!room.ok) return room
     const members = membersAt(attending.transcript)
     if (!mayGive(role, member, attending)) return refuse({ reason: 'not_entitled' })
     if (!(await isActive(tx, member))) return refuse({ reason: 'unknown_member' })

@@ -48,4 +48,11 @@ export const conversationMigrations: readonly Migration[] = [
         before update or delete or truncate on conversation_key
         for each statement execute function refuse_change()`,
   },
+  {
+    // Who lists their conversations does not look through everybody's.
+    name: 'channel-0102',
+    up: `
+      create index conversation_event_member on conversation_event ((facts ->> 'member'))
+        where kind = 'member_added'`,
+  },
 ]

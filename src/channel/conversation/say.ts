@@ -13,7 +13,14 @@ import type { EventOf, MessageId, Part, Participant, Span } from './conversation
 import { leavesOf, messagesById, MOST_LEAVES } from './envelopes.ts'
 import { findConversation } from './event-store.ts'
 import { type Folded, foldDirectives } from './fold-directives.ts'
-import { attend, type Attending, type ConversationEnv, sealOne, type Speaker } from './speaking.ts'
+import {
+  attend,
+  type Attending,
+  checkRoom,
+  type ConversationEnv,
+  sealOne,
+  type Speaker,
+} from './speaking.ts'
 import { loadTranscript, maySee, membersAt, type Transcript } from './transcript.ts'
 
 /** What is said, and who may know of it. */
@@ -43,6 +50,8 @@ export async function say(
   env: ConversationEnv,
 ): Promise<Result<Said>> {
   const added = await attend(request.conversation, speaker, env, async (_tx, attending) => {
+    const room = checkRoom(attending)
+    if (!room.ok) return room
     const checked = checkMessage(request, attending)
     if (!checked.ok) return checked
     const { facts, value } = saidFacts(request, { speaker, attending }, env)

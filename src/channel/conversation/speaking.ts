@@ -28,6 +28,7 @@ import {
   MOST_BYTES,
   MOST_EVENTS,
   type Participant,
+  type Role,
 } from './conversation.ts'
 import {
   findConversation,
@@ -77,7 +78,7 @@ export interface Reading {
 }
 
 /** A conversation as one who takes part finds it. */
-export interface Attending extends Reading {
+export interface Attending extends Reading, Pick<Work<unknown>, 'relied' | 'until'> {
   readonly speaker: Participant
   readonly membership: Membership
 }
@@ -98,7 +99,7 @@ export interface Added<T> {
   readonly events: readonly ConversationEvent[]
 }
 
-/** Adds to a conversation what `work` makes of it, if the speaker takes part and there is room. */
+/** Adds to a conversation what `work` makes of it, if the speaker takes part. */
 export async function attend<T>(
   id: string,
   speaker: Speaker,
@@ -106,13 +107,25 @@ export async function attend<T>(
   work: (tx: Tx, attending: Attending) => Promise<Result<Work<T>>>,
 ): Promise<Result<Added<T>>> {
   const as = { by: actorOf(speaker), author: participantOf(speaker) }
+  // Policy does not stand before agents: who does not take part must not make those wait who do.
+  if (speaker.type === 'agent') {
+    const may = await env.store.snapshot(async (tx) => {
+      const read = await readIn(tx, id, new Map(), env)
+      return read.ok ? await attendingIn(tx, read.value, speaker) : read
+    })
+    if (!may.ok) return may
+  }
   return await addTo(id, as, env, async (tx, reading) => {
     const attending = await attendingIn(tx, reading, speaker)
     if (!attending.ok) return attending
-    if (isFull(reading)) return refuse({ reason: 'conversation_full' })
     const made = await work(tx, attending.value)
     if (!made.ok) return made
-    return ok({ ...made.value, relied: [...(made.value.relied ?? []), participantOf(speaker)] })
+    const { relied = [], until } = attending.value
+    return ok({
+      ...made.value,
+      ...(until !== undefined && { until: Math.min(until, made.value.until ?? until) }),
+      relied: [...(made.value.relied ?? []), ...relied, participantOf(speaker)],
+    })
   })
 }
 
@@ -201,9 +214,25 @@ async function readIn(
   })
 }
 
-function isFull({ next, transcript }: Reading): boolean {
-  const bytes = messagesBefore(transcript).reduce((sum, { content }) => sum + content.bytes, 0)
-  return next >= MOST_EVENTS || bytes >= MOST_BYTES
+/** How much of a conversation may be what one who takes part says, by role. */
+const SHARES: Readonly<Record<Role, number>> = { guest: 0.1, member: 0.5, lead: 0.8, owner: 1 }
+/** The last of it is the owner's, who can let go who fills it. */
+const OTHERS = 0.9
+
+/** Whether there is room for one more message of the speaker. */
+export function checkRoom({ transcript, speaker, membership }: Attending): Result<undefined> {
+  const { role } = membership
+  const { events } = transcript
+  const own = events.filter(({ author }) => author === speaker)
+  const isRoom =
+    isWithin(events, role === 'owner' ? 1 : OTHERS) &&
+    (isWithin(own, SHARES[role]) || role === 'owner')
+  return isRoom ? ok() : refuse({ reason: 'conversation_full' })
+}
+
+function isWithin(events: readonly ConversationEvent[], share: number): boolean {
+  const bytes = messagesBefore({ events }).reduce((sum, { content }) => sum + content.bytes, 0)
+  return events.length < MOST_EVENTS * share && bytes < MOST_BYTES * share
 }
 
 /** The conversation as the speaker finds it. Who does not take part learns nothing of it. */
@@ -212,7 +241,9 @@ async function attendingIn(tx: Tx, reading: Reading, speaker: Speaker): Promise<
   const membership = membershipAt(participant, reading.transcript)
   if (membership === undefined) return refuse({ reason: 'unknown_conversation' })
   if (!(await isActive(tx, participant))) return refuse({ reason: 'person_inactive' })
-  return ok({ ...reading, membership, speaker: participant })
+  const stands = speaker.type === 'agent' ? await inForce(tx, speaker.delegation) : ok({})
+  if (!stands.ok) return stands
+  return ok({ ...reading, ...stands.value, membership, speaker: participant })
 }
 
 /** The participant that transport proved. */
