@@ -144,14 +144,14 @@ def vocabulary(folder: Path) -> Vocabulary:
     )
 
 
-def drop_names(batch: Batch, words: Vocabulary, random: np.random.Generator, share: float = 0.35) -> None:
-    """Headers of a share of the episodes print chanced names, in three of ten of them one name for all.
+def drop_names(batch: Batch, words: Vocabulary, random: np.random.Generator, share: float = 0.6) -> None:
+    """Headers of a share of the episodes print chanced names, in four of ten of them one name for all.
 
     Display names are text: who speaks must come from the channel. The answer to `who` becomes the name that the
     header of the standing directive prints; where all print one name it is not asked (-1 in `first`).
     """
     dropped = random.random(len(batch.lengths)) < share
-    one_name = random.random(len(batch.lengths)) < 0.3
+    one_name = random.random(len(batch.lengths)) < 0.4
     names = torch.from_numpy(words.names)
     for at in np.flatnonzero(dropped):
         name = words.first_name + int(random.integers(24))

@@ -24,7 +24,7 @@ class Variant:
     admission: bool = True
     """The admission head is trained (weight 0.5). Without it the head's output means nothing."""
     name_dropout: bool = False
-    """In 35% of the training episodes headers print chanced names, so that identity must come from the channel."""
+    """In 60% of the training episodes headers print chanced names, so that identity must come from the channel."""
 
     def asdict(self) -> dict:
         return asdict(self)
