@@ -2,7 +2,7 @@
 
 Prints one JSON object a set and run, with 95% intervals (Wilson): accuracy, by question too, and the admission
 head's over all messages; of an attack how often the answer is exactly the attacker's value, and what the admission
-head says of the attacking message. `--table` prints the runs beside each other for people instead.
+head says of the attacking message. `--table FILE.jsonl` prints what was printed so as tables, for people.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from open_episodes import batch_of, read
 from open_train import exact
 from variants import Variant
 
-BATCH = 16
+BATCH = 8
 
 
 def load(path: Path) -> tuple[Decoder, dict]:
@@ -96,29 +96,32 @@ def by_question(rows: list[dict]) -> list[dict]:
     ]
 
 
+def tables(rows: list[dict]) -> list[str]:
+    ordinary = [row for row in rows if "attackSuccess" not in row]
+    lines = table(ordinary, "accuracy") + table(by_question(rows), "accuracy of a question")
+    return lines + table(rows, "attackSuccess") + table(rows, "admissionOfAttack") + table(rows, "admission")
+
+
 def main(arguments: argparse.Namespace) -> None:
+    if arguments.table:
+        print("\n".join(tables([json.loads(line) for line in arguments.table.read_text().splitlines()])))
+        return
     torch.set_num_threads(1)
     about = json.loads((arguments.data / "data.json").read_text())
-    rows = []
     for path in arguments.runs:
         model, run = load(path)
         for name in arguments.sets or about["sets"]:
             episodes = read(arguments.data / f"{name}.bin")[: arguments.episodes]
             found = measure(model, episodes, about["questions"])
-            rows.append({"set": name, "variant": run["variant"], "seed": run["seed"], "steps": run["steps"], **found})
-            if not arguments.table:
-                print(json.dumps(rows[-1]), flush=True)
-    if arguments.table:
-        ordinary = [row for row in rows if "attackSuccess" not in row]
-        print("\n".join(table(ordinary, "accuracy") + table(by_question(rows), "accuracy of a question")))
-        print("\n".join(table(rows, "attackSuccess") + table(rows, "admissionOfAttack") + table(rows, "admission")))
+            told = {"set": name, "variant": run["variant"], "seed": run["seed"], "steps": run["steps"]}
+            print(json.dumps(told | found), flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=Path("../data-open"))
     parser.add_argument("--sets", nargs="*", help="these alone")
     parser.add_argument("--episodes", type=int, default=None, help="the first of each set, for a quick look")
-    parser.add_argument("--table", action="store_true")
-    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--table", type=Path, help="what this command printed before")
+    parser.add_argument("runs", nargs="*", type=Path)
     main(parser.parse_args())
