@@ -1,6 +1,7 @@
 /**
  * What a decision costs as policies, delegations and segments grow: `npm run bench -- --only growth`, or
- * `node bench/growth.ts [--json] [--delegations 1000000]` alone, with the curves drawn.
+ * `node bench/growth.ts [--json] [--delegations 1000000] [--svg docs/growth.svg]` alone, with the curves
+ * drawn.
  *
  * Delegations: what a decision reads from the store (the branch, agents, people, who answers, what changed
  * since), in databases that differ only in how many delegations they hold. The measured one was made by the
@@ -9,6 +10,8 @@
  * `decide.ts`. Sizes take turns within each round.
  */
 
+import { writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { sql } from 'kysely'
 import { Client } from 'pg'
@@ -25,17 +28,10 @@ import { openStore } from '../src/store/open-store.ts'
 import type { Store } from '../src/store/store.ts'
 import { measureCurve } from './decide.ts'
 import { openInstallation, type Installation } from './installation.ts'
+import { type Point, svgOf } from './plot.ts'
 import { median, quantileOf, type Row, rowOf, tableOf, timed } from './rows.ts'
 
 const ROUNDS = 7
-
-/** One size of something, and what a decision costs there in microseconds. */
-interface Point {
-  readonly of: string
-  readonly size: number
-  readonly p50: number
-  readonly p99: number
-}
 
 /** Everything about growth: rows beside the smallest size, curves, and how Postgres finds a delegation. */
 export interface Growth {
@@ -302,16 +298,26 @@ export function plotted(curve: readonly Point[]): string {
     .join('\n\n')
 }
 
+/** Writes the curves to a file. */
+export async function drawn({ curve }: Growth, file: string): Promise<void> {
+  const about =
+    'one decision, the facts of one call, the provenance of four arguments; ' +
+    `on ${availableParallelism()} cores`
+  await writeFile(file, svgOf(curve, about))
+}
+
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       json: { type: 'boolean', default: false },
       delegations: { type: 'string', default: '1000000' },
+      svg: { type: 'string' },
     },
   })
   const installation = await openInstallation({})
   try {
     const growth = await measureGrowth(installation, { delegations: Number(values.delegations) })
+    if (values.svg !== undefined) await drawn(growth, values.svg)
     if (values.json) console.log(JSON.stringify(growth))
     else
       console.log([tableOf(growth.rows), '', plotted(growth.curve), '', ...growth.plan].join('\n'))

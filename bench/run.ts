@@ -3,7 +3,7 @@
  *
  * `-- --json` prints one object per row, `-- --only gateway,exchange` measures some, `-- --quick` measures
  * little, `-- --only growth` draws cost against policies, delegations and segments (with a million
- * delegations: two minutes more, so it is measured only when it is named), `-- --profile <folder>` leaves a CPU profile of the server there. Ratios are of one run, the
+ * delegations: two minutes more, so it is measured only when it is named; `-- --svg docs/growth.svg` draws them), `-- --profile <folder>` leaves a CPU profile of the server there. Ratios are of one run, the
  * median over interleaved rounds; nothing here fails because something is slow.
  */
 
@@ -13,8 +13,9 @@ import { measureAppend } from './append.ts'
 import { measure as measureDecide } from './decide.ts'
 import { measureExchange } from './exchange.ts'
 import { measureGateway } from './gateway.ts'
-import { measureGrowth, plotted } from './growth.ts'
+import { drawn, measureGrowth, plotted } from './growth.ts'
 import { openInstallation } from './installation.ts'
+import { measureProvenance } from './provenance.ts'
 import { type Row, tableOf } from './rows.ts'
 import { measureSandbox } from './sandbox.ts'
 import { measureSvid } from './svid.ts'
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     targets: { type: 'string' },
     profile: { type: 'string' },
+    svg: { type: 'string' },
   },
 })
 
@@ -52,12 +54,14 @@ try {
   if (only?.split(',').includes('growth')) {
     const growth = await measureGrowth(installation, { delegations: quick ? 100_000 : 1_000_000 })
     rows.push(...growth.rows)
+    if (values.svg !== undefined) await drawn(growth, values.svg)
     plot = `\n\n${plotted(growth.curve)}\n\n${growth.plan.join('\n')}`
   }
 } finally {
   await installation.stop()
 }
 if (wanted('decide')) rows.push(...(await measureDecide()))
+if (wanted('provenance')) rows.push(...measureProvenance())
 if (wanted('sandbox')) rows.push(...(await measureSandbox({ rounds })))
 if (values.json) for (const row of rows) console.log(JSON.stringify(row))
 else {
