@@ -74,15 +74,21 @@ async function calls(stdin: Writable, stdout: Readable, count: number): Promise<
   return times
 }
 
-/** The end of the answer's line. */
+const listening = new WeakMap<Readable, { answered: () => void }>()
+
+/** The end of the answer's line. One listener stays, as a client's does. */
 async function answered(stdout: Readable): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
-  const look = (chunk: Buffer): void => {
-    if (chunk.at(-1) === NEWLINE) resolve()
+  const known = listening.get(stdout)
+  if (known !== undefined) known.answered = resolve
+  else {
+    const heard = { answered: resolve }
+    listening.set(stdout, heard)
+    stdout.on('data', (chunk: Buffer) => {
+      if (chunk.at(-1) === NEWLINE) heard.answered()
+    })
   }
-  stdout.on('data', look)
   await promise
-  stdout.off('data', look)
 }
 
 async function startRound(): Promise<Round<'bare' | 'jailed'>> {

@@ -1,6 +1,6 @@
-/** Output of a program, read no faster than the others of our process can bear: `paced`. */
+/** Output of a program, read no faster than the others of our process can bear: `pace`. */
 
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 
 /** How much may be read now; two outputs may share one. */
@@ -30,40 +30,31 @@ export class Allowance {
   }
 }
 
-/** What `kept` keeps of each piece of `from`, at the pace of `allowance`. While nothing is read, the program waits. */
-export function paced(
-  from: Readable,
-  allowance: Allowance,
-  { kept, clock }: { readonly kept: (chunk: Buffer) => Buffer; readonly clock: Clock },
-): Readable {
-  let [isResting, isWanted] = [false, true]
-  const to = new Readable({
-    read: () => {
-      isWanted = true
-      if (!isResting) from.resume()
-    },
-    destroy: (fault, done) => {
-      // Nobody reads it any more: the program is not to wait for that.
-      from.resume()
-      done(fault)
-    },
-  })
+/**
+ * Lets `from` flow at the pace of `allowance`, once somebody lets it flow; while nothing is read, the program
+ * waits. Whoever reads it may pause it while they are given something, and let it flow again whenever they
+ * like. There is no second stream: it would cost each answer of a server more than its sandbox does.
+ */
+export function pace(from: Readable, allowance: Allowance, clock: Clock): void {
+  let [isResting, isWanted] = [false, false]
   const rest = async (milliseconds: number): Promise<void> => {
+    // Our listener is the last: if it does not flow any more, its reader had enough.
+    isWanted = from.readableFlowing === true
     isResting = true
     from.pause()
     await clock.sleep(milliseconds)
     isResting = false
     if (isWanted) from.resume()
   }
-  from.on('data', (chunk: Buffer) => {
-    const part = kept(chunk)
-    if (part.length > 0 && !to.destroyed) isWanted = to.push(part)
+  const count = (chunk: Buffer): void => {
     const wait = allowance.take(chunk.length)
-    if (wait > 0) void rest(wait)
-    else if (!isWanted) from.pause()
+    if (wait > 0 && !isResting) void rest(wait)
+  }
+  // To listen earlier would make it flow before anybody reads it.
+  from.once('resume', () => from.on('data', count))
+  from.on('resume', () => {
+    if (!isResting) return
+    isWanted = true
+    from.pause()
   })
-  from.once('end', () => to.push(null))
-  from.once('error', (cause) => to.destroy(cause))
-  from.once('close', () => void (from.readableEnded || to.destroy()))
-  return to
 }

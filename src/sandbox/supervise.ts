@@ -3,7 +3,7 @@
 import { rm } from 'node:fs/promises'
 import { platform } from 'node:process'
 import { setPriority } from 'node:os'
-import type { Readable } from 'node:stream'
+import { PassThrough, type Readable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import { controlGroup, type ControlGroup } from './cgroup.ts'
 import { DiskWatch } from './disk-watch.ts'
@@ -11,7 +11,7 @@ import { attend, type Door } from './doors.ts'
 import { killGroup, launched, signal, type Launch, type Launched } from './launch.ts'
 import { hostMark } from './leftovers.ts'
 import type { Bounds } from './limits.ts'
-import { Allowance, paced } from './paced.ts'
+import { Allowance, pace } from './paced.ts'
 import type { Denied, Ending, Exit, Usage } from './report.ts'
 import type { Sandboxed } from './sandboxed.ts'
 import { CheckedTar } from './tar.ts'
@@ -165,22 +165,32 @@ async function clear(order: Order, group: ControlGroup | undefined, clock: Clock
   }
 }
 
-/** The two outputs, at one pace and cut off together. */
+/** The two outputs, at one pace, cut off together after `outputBytes`; without that limit the pipes themselves. */
 function capped(
   { stdout, stderr }: Launched,
-  { outputBytes = Infinity, outputBytesPerSecond }: Bounds,
+  { outputBytes, outputBytesPerSecond }: Bounds,
   { over, clock }: { readonly over: () => void; readonly clock: Clock },
 ): { stdout: Readable; stderr: Readable; bytes: () => number } {
-  let bytes = 0
-  const kept = (chunk: Buffer): Buffer => {
-    const part = chunk.subarray(0, outputBytes - bytes)
-    bytes += part.length
-    if (part.length < chunk.length) over()
-    return part
-  }
   const allowance = new Allowance(outputBytesPerSecond, clock)
-  const cut = (from: Readable): Readable => paced(from, allowance, { kept, clock })
-  return { stdout: cut(stdout), stderr: cut(stderr), bytes: () => bytes }
+  for (const pipe of [stdout, stderr]) pace(pipe, allowance, clock)
+  if (outputBytes === undefined) {
+    const bytes = (): number => bytesRead(stdout) + bytesRead(stderr)
+    return { stdout, stderr, bytes }
+  }
+  let left = outputBytes
+  const cut = (from: Readable): Readable => {
+    const to = new PassThrough()
+    from.on('data', (chunk: Buffer) => {
+      const kept = chunk.subarray(0, Math.max(0, left))
+      left -= chunk.length
+      if (left < 0) over()
+      if (kept.length > 0 && !to.write(kept)) from.pause()
+    })
+    to.on('drain', () => from.resume())
+    from.once('end', () => to.end())
+    return to
+  }
+  return { stdout: cut(stdout), stderr: cut(stderr), bytes: () => outputBytes - Math.max(0, left) }
 }
 
 /** Headers and padding come on top of what lies there. */
@@ -191,6 +201,10 @@ function checked(from: Readable, { scratchBytes }: Bounds): CheckedTar {
   tar.on('error', () => from.destroy())
   from.on('error', (cause) => tar.destroy(cause))
   return from.pipe(tar)
+}
+
+function bytesRead(stream: Readable): number {
+  return 'bytesRead' in stream && typeof stream.bytesRead === 'number' ? stream.bytesRead : 0
 }
 
 /** What it starts inherits this; the watch does more, and again. */
