@@ -7,6 +7,7 @@
  */
 
 import { ok, type Result } from '../base/result.ts'
+import { usualAgency } from '../delegation/agency.ts'
 import type { DecisionRequest } from './decide.ts'
 import type { CedarRequest } from './expression.ts'
 import type { AgentFacts, CallContext, PersonFacts, ResourceFacts } from './facts.ts'
@@ -135,7 +136,7 @@ function contextRecord(request: DecisionRequest, sinks: SinkFacts): CedarRecord 
     unseen: new CedarSet(sinks.unseen),
     amountUngrounded: sinks.amountUngrounded,
     confidential: context.confidential ?? false,
-    agency: context.agency ?? (request.resource.class === 'write' ? 'never' : 'doubt'),
+    agency: context.agency ?? usualAgency(request.resource.class),
     hosts: new CedarSet(sinks.hosts),
     amount: sinks.amount,
     intent: intentRecord(context.intent),

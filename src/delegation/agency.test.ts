@@ -13,6 +13,15 @@ test('the most careful of an act chain counts, for each class by itself', () => 
     money: 'doubt',
   })
   assert.deepEqual(mostCareful([{}, {}]), {})
+  // What nobody set is as usual: asked on doubt, writes within limits never.
+  const helper = { read: 'never', write: 'always', egress: 'never', money: 'strict' } as const
+  assert.deepEqual(mostCareful([{}, helper]), {
+    read: 'doubt',
+    write: 'always',
+    egress: 'doubt',
+    money: 'strict',
+  })
+  assert.deepEqual(mostCareful([helper]), helper)
 })
 
 test('whoever answers for a kind of agent turns its dial, and nobody else', async (t) => {

@@ -91,12 +91,20 @@ export async function agencyOf(tx: Tx, archetypes: readonly string[]): Promise<D
   return mostCareful(dials)
 }
 
-/** Of each class the most careful position; one that was never set has no say. */
+/** Of each class that any of them set, the most careful position; where one was never set, it is as usual. */
 export function mostCareful(dials: readonly Dial[]): Dial {
   return Object.fromEntries(
     DIAL_CLASSES.flatMap((toolClass) => {
-      const set = AGENCIES.find((agency) => dials.some((dial) => dial[toolClass] === agency))
-      return set === undefined ? [] : [[toolClass, set]]
+      if (dials.every((dial) => dial[toolClass] === undefined)) return []
+      // An agent whose owner said nothing is not made less careful by whom it hands the work to.
+      const positions = dials.map((dial) => dial[toolClass] ?? usualAgency(toolClass))
+      const most = AGENCIES.find((agency) => positions.includes(agency))
+      return most === undefined ? [] : [[toolClass, most]]
     }),
   )
+}
+
+/** The position of a class that nobody set. */
+export function usualAgency(toolClass: ToolClass): Agency {
+  return toolClass === 'write' ? 'never' : 'doubt'
 }
