@@ -7,6 +7,8 @@ import { assignOwner } from '../../accountability/assign-owner.ts'
 import type { Output } from '../../api/operations.ts'
 import { testActor } from '../../audit/testing.ts'
 import { must } from '../../base/result.ts'
+import { delegate } from '../../delegation/delegate.ts'
+import { testRequest } from '../../delegation/testing.ts'
 import { call } from '../../gateway/testing.ts'
 import { archetypeSubject } from '../../identity/agent.ts'
 import { resumeAgent, suspendAgent } from '../../identity/agent-state.ts'
@@ -20,8 +22,12 @@ interface Overspent extends Scene {
 }
 
 /** Alice's agent, for which Sam answers, reached three times for what it was not given, and is suspended. */
-async function overspent(t: TestContext): Promise<Overspent> {
+async function overspent(
+  t: TestContext,
+  before: (scene: Scene) => Promise<void> = async () => undefined,
+): Promise<Overspent> {
   const scene = await openScene(t)
+  await before(scene)
   const { office, caller } = scene
   const gateway = await office.open({ refusalBudget: { refusals: 2, withinSeconds: 600 } })
   const archetype = archetypeSubject(office.agent.archetype)
@@ -100,6 +106,18 @@ test('an agent for which nobody answers is told to those who may say who does', 
   assert.deepEqual((await attention(scene, scene.sam)).agents, [])
   const [agent] = (await attention(scene, scene.ada)).agents
   assert.deepEqual([agent?.as, agent?.accountable, agent?.refusals], [['appoints'], undefined, []])
+})
+
+test('what was refused under another person’s delegation is not for those who only delegated', async (t) => {
+  let own = ''
+  const scene = await overspent(t, async ({ office }) => {
+    const more = { delegate: { archetype: office.agent.archetype, agent: office.agent.id } }
+    own = must(await delegate(testRequest(office, more), office.ada, office)).id
+  })
+  const [agent] = (await attention(scene, scene.ada)).agents
+  assert.deepEqual(agent?.as, ['delegated'])
+  assert.deepEqual([agent.delegations.map(({ id }) => id), agent.refusals], [[own], []])
+  assert.equal((await attention(scene, scene.alice)).agents[0]?.refusals.length, 3)
 })
 
 test('a suspension that a person ordered says its reason, and no refusals from before', async (t) => {
