@@ -50,7 +50,7 @@ try {
   if (wanted('append'))
     rows.push(...(await measureAppend(installation, { rounds, entries: quick ? 3_200 : 12_800 })))
   if (wanted('svid'))
-    rows.push(...(await measureSvid(installation, { rounds, agents: quick ? 20 : 100 })))
+    rows.push(...(await measureSvid(installation, { rounds, agents: quick ? 20 : 400 })))
   if (only?.split(',').includes('growth')) {
     const growth = await measureGrowth(installation, { delegations: quick ? 100_000 : 1_000_000 })
     rows.push(...growth.rows)

@@ -61,19 +61,23 @@ function perSecond(work: () => unknown): number {
   return (MINTED * 1_000) / (performance.now() - started)
 }
 
+/** Registrations beforehand, in which the server meets this code for the first time. */
+const WARMED = 20
+
 /** From the request that registers an agent to its first SVID, one agent after the other. */
 async function registered({ administrator }: Installation, agents: number): Promise<Row> {
   const times: number[] = []
-  for (let i = 0; i < agents; i++) {
+  for (let i = -WARMED; i < agents; i++) {
     const started = performance.now()
     // oxlint-disable-next-line no-await-in-loop -- one at a time is what is measured
     const workload = workloadApi(await createAgent(administrator), { clock: systemClock })
     // oxlint-disable-next-line no-await-in-loop -- as above
     await workload.fetchX509Svid()
-    times.push(performance.now() - started)
+    if (i >= 0) times.push(performance.now() - started)
     workload.close()
   }
-  const value = times.toSorted((a, b) => a - b)[Math.floor(agents * 0.99)] ?? 0
+  // By nearest rank: of a hundred the second worst, where the worst would be the maximum.
+  const value = times.toSorted((a, b) => a - b)[Math.ceil(agents * 0.99) - 1] ?? 0
   const name = 'registration to first SVID, p99'
   return { name, value, unit: 'ms', floor: '', ratio: Number.NaN, spread: 0, aim: '≤ 50 ms' }
 }
