@@ -11,7 +11,7 @@
  */
 
 import { writeFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { sql } from 'kysely'
 import { Client } from 'pg'
@@ -51,6 +51,7 @@ export async function measureGrowth(
   const segments = measureSegments([1, 4, 16, 64, 256])
   const policies = (await measureCurve()).map(({ policies: size, p50, p99 }) => ({
     of: 'policies',
+    what: 'one decision',
     size,
     p50,
     p99,
@@ -259,6 +260,7 @@ function told(
 ): Omit<Growth, 'plan'> {
   const curve = sizes.map((size, i) => ({
     of,
+    what,
     size,
     p50: median(rounds.map((round) => quantileOf(round[i] ?? NONE, 0.5))),
     p99: median(rounds.map((round) => quantileOf(round[i] ?? NONE, 0.99))),
@@ -300,9 +302,7 @@ export function plotted(curve: readonly Point[]): string {
 
 /** Writes the curves to a file. */
 export async function drawn({ curve }: Growth, file: string): Promise<void> {
-  const about =
-    'one decision, the facts of one call, the provenance of four arguments; ' +
-    `on ${availableParallelism()} cores`
+  const about = `each size in turns with the others; ${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(1)}`
   await writeFile(file, svgOf(curve, about))
 }
 

@@ -6,12 +6,14 @@
 /** One size of something, and what it costs there in microseconds. */
 export interface Point {
   readonly of: string
+  /** What is measured. */
+  readonly what: string
   readonly size: number
   readonly p50: number
   readonly p99: number
 }
 
-const PANEL = { width: 280, height: 210, left: 56, top: 58, gap: 28 }
+const PANEL = { width: 280, height: 210, left: 56, top: 58, gap: 44 }
 const INK = '#1f2933'
 const GRID = '#d9dee3'
 const LINES = [
@@ -25,7 +27,7 @@ export function svgOf(curve: readonly Point[], about: string): string {
   const times = curve.flatMap(({ p50, p99 }) => [p50, p99])
   const y = scaleOf(times, PANEL.top + PANEL.height, PANEL.top)
   const width = PANEL.left + panels.length * (PANEL.width + PANEL.gap)
-  const height = PANEL.top + PANEL.height + 52
+  const height = PANEL.top + PANEL.height + 62
   const parts = [
     text(PANEL.left, 22, 'What growth costs', 'font-size="15" font-weight="600"'),
     text(PANEL.left, 40, about),
@@ -76,6 +78,7 @@ function panel(
         text(x.at(tick), bottom + 15, sizeText(tick), 'text-anchor="middle"'),
       ]),
     text((left + right) / 2, bottom + 32, of, 'text-anchor="middle" font-weight="600"'),
+    text((left + right) / 2, bottom + 47, points[0]?.what ?? '', 'text-anchor="middle"'),
     ...LINES.flatMap((one, row) => [
       `<polyline fill="none" stroke="${one.colour}" stroke-width="2"${one.dash} points="${points
         .map((point) => `${round(x.at(point.size))},${round(y.at(point[one.of]))}`)
@@ -109,6 +112,7 @@ function text(x: number, y: number, said: string, more = ''): string {
 }
 
 function timeText(microseconds: number): string {
+  if (microseconds >= 1_000_000) return `${microseconds / 1_000_000} s`
   return microseconds >= 1_000 ? `${microseconds / 1_000} ms` : `${microseconds} µs`
 }
 
