@@ -12,14 +12,16 @@ export class EchoFilter extends Transform {
 
   constructor(secrets: readonly string[]) {
     super()
-    // With and without the scheme before it (`Bearer …`), plain and as a URL or base64 would hold it.
-    const bare = secrets.flatMap((secret) => [secret, secret.split(' ').at(-1) ?? ''])
-    const forms = bare
+    // With and without the scheme before it (`Bearer …`), and in every form that an answer would hold it in.
+    const forms = secrets
+      .flatMap(partsOf)
       .filter((secret) => secret.length >= SHORTEST)
       .flatMap((secret) => [
         secret,
         encodeURIComponent(secret),
-        Buffer.from(secret).toString('base64'),
+        JSON.stringify(secret).slice(1, -1),
+        Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+        Buffer.from(secret).toString('base64url'),
       ])
     this.#needles = [...new Set(forms)].map((form) => Buffer.from(form))
     this.#overlap = Math.max(0, ...this.#needles.map((needle) => needle.length - 1))
@@ -47,4 +49,12 @@ export class EchoFilter extends Transform {
   override _flush(done: TransformCallback): void {
     done(null, this.#held)
   }
+}
+
+/** A header's value, its credential, and of `Basic` what that is made of. */
+function partsOf(value: string): string[] {
+  const credential = value.split(' ').at(-1) ?? ''
+  if (!/^basic /i.test(value)) return [value, credential]
+  const pair = Buffer.from(credential, 'base64').toString()
+  return [value, credential, pair, pair.slice(pair.indexOf(':') + 1)]
 }

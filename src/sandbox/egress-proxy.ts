@@ -211,6 +211,11 @@ function headersFor(
     if (value === undefined || HOP_BY_HOP.has(name) || named.includes(name)) continue
     kept[name] = value
   }
+  // RFC 9112 §6: what has a body says where it ends, or the body of a GET would be read as a request.
+  if (headers['transfer-encoding'] !== undefined || isUnframed(headers, kept)) {
+    delete kept['content-length']
+    kept['transfer-encoding'] = 'chunked'
+  }
   const { originate } = to.rule
   // RFC 9112 §3.2.2: the target's authority, never the Host that came along.
   kept['host'] =
@@ -219,9 +224,19 @@ function headersFor(
       : `${to.url.hostname}:${to.port}`
   if (originate?.headers === undefined) return kept
   for (const [name, value] of Object.entries(originate.headers)) kept[name.toLowerCase()] = value
-  // What is compressed cannot be searched for what we added.
+  // What is compressed, or comes in pieces, cannot be searched for what we added.
   kept['accept-encoding'] = 'identity'
+  delete kept['range']
+  delete kept['if-range']
   return kept
+}
+
+/** Whether `Connection` named the length away. */
+function isUnframed(
+  headers: IncomingHttpHeaders,
+  kept: Readonly<Record<string, unknown>>,
+): boolean {
+  return headers['content-length'] !== undefined && kept['content-length'] === undefined
 }
 
 /** Passes the body out and the answer in; an answer that repeats what we added is cut off. */
@@ -234,10 +249,7 @@ function relay(
   outgoing.once('response', (incoming) => {
     const filter = new EchoFilter(Object.values(added ?? {}))
     const encoded = incoming.headers['content-encoding'] ?? 'identity'
-    if (
-      filter.needed &&
-      (encoded !== 'identity' || filter.found(JSON.stringify(incoming.rawHeaders)))
-    ) {
+    if (filter.needed && (encoded !== 'identity' || filter.found(incoming.rawHeaders.join('\n')))) {
       outgoing.destroy()
       return end(response, 502)
     }

@@ -55,9 +55,27 @@ export interface Way {
   readonly forbidden?: (address: string, port: number) => string | undefined
 }
 
-const systemResolve: Resolve = async (host) => {
+/** The system's resolver keeps a thread while it waits, and our process has few: a slow name holds up two. */
+const systemResolve = atMost(2, async (host) => {
   const found = await lookup(host, { all: true, verbatim: true })
   return found.map(({ address }) => address)
+})
+
+/** `resolve`, for so many names at a time; the others wait their turn. */
+export function atMost(count: number, resolve: Resolve): Resolve {
+  const waiting: (() => void)[] = []
+  let free = count
+  return async (host) => {
+    if (free > 0) free--
+    else await new Promise<void>((turn) => waiting.push(turn))
+    try {
+      return await resolve(host)
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) free++
+      else next()
+    }
+  }
 }
 
 const NAME =

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import {
   existsSync,
+  lchownSync,
+  lstatSync,
   readdirSync,
   readFileSync,
   chmodSync,
@@ -242,6 +244,31 @@ test('mounts: a program cannot lead a later mount away by a link in what it may 
   assert.equal(own.ok, true)
 })
 
+test('mounts: a program of one sandbox cannot lead the mount of another away', async (t) => {
+  const root = folder(t)
+  mkdirSync(join(root, 'work/folder'), { recursive: true })
+  mkdirSync(join(root, 'home'))
+  mkdirSync(join(root, 'home/keys'))
+  // What the program of another sandbox, which may write `work`, puts there.
+  link(join(root, 'home'), join(root, 'work/data'))
+  link('../home', join(root, 'work/relative'))
+  for (const path of ['work/data', 'work/data/keys', 'work/relative', 'work/relative/keys']) {
+    const led = await mountsOf({ readOnly: [join(root, path)], readWrite: [] }, {})
+    assert.match(
+      led.ok ? 'shown' : led.error.message,
+      /^`.+`: expected no link but the system's/,
+      path,
+    )
+  }
+  assert.equal(
+    (await mountsOf({ readOnly: [join(root, 'work/folder')], readWrite: [] }, {})).ok,
+    true,
+  )
+  if (existsSync('/bin') && lstatSync('/bin').isSymbolicLink()) {
+    assert.equal((await mountsOf({ readOnly: ['/bin/sh'], readWrite: [] }, {})).ok, true)
+  }
+})
+
 test('mounts: whatever is asked for, nothing of the host or of ours is shown', async (t) => {
   const root = folder(t)
   mkdirSync(join(root, 'home/keys'), { recursive: true })
@@ -334,6 +361,12 @@ test('a specification out of any range is refused or bounded, never run without 
   const refused = await sandboxed({ ...CLOSED, ...file, limits: { memoryBytes: 1 } }, env)
   assert.equal(refused.ok ? 'ran' : refused.error.reason, 'limit_refused')
 })
+
+/** A link of nobody's, were we root. */
+function link(target: string, path: string): void {
+  symlinkSync(target, path)
+  if (process.getuid?.() === 0) lchownSync(path, 65_534, 65_534)
+}
 
 function namesIn(path: string): string[] {
   return existsSync(path) ? readdirSync(path) : []

@@ -1,6 +1,6 @@
 /** The paths of the host that a program may see: absolute, existing, none of the host's own. */
 
-import { readdir, realpath } from 'node:fs/promises'
+import { lstat, readdir, realpath } from 'node:fs/promises'
 import { isAbsolute, join, normalize, relative } from 'node:path'
 import { ok, refuse, type Result } from '../base/result.ts'
 
@@ -43,6 +43,10 @@ export async function mountsOf(
       return refused(path, 'expected a plain absolute path')
     const real = await realpath(named).catch(() => undefined)
     if (real === undefined) return refused(path, 'expected an existing path')
+    // Who may write in one sandbox could otherwise lead the mount of another away: to a home, say.
+    if (named !== real && !(await ledByRootAlone(named))) {
+      return refused(path, `expected no link but the system's own in it; it leads to \`${real}\``)
+    }
     if (real === '/' || NEVER.some((host) => within(real, host))) {
       return refused(path, 'expected no path of the host itself')
     }
@@ -68,6 +72,22 @@ function ledAway(mount: Mount, outer: Mount): boolean {
     within(mount.named, outer.named) &&
     mount.real !== join(outer.real, relative(outer.named, mount.named))
   )
+}
+
+/** Whether every link on the way to `path` is root's, in a folder where nobody else could have put it. */
+async function ledByRootAlone(path: string): Promise<boolean> {
+  let at = '/'
+  for (const part of path.split('/').filter(Boolean)) {
+    const folder = await lstat(at).catch(() => undefined)
+    at = join(at, part)
+    const found = await lstat(at).catch(() => undefined)
+    if (folder === undefined || found === undefined) return false
+    if (!found.isSymbolicLink()) continue
+    const isSafe = folder.uid === 0 && ((folder.mode & 0o022) === 0 || (folder.mode & 0o1000) !== 0)
+    if (found.uid !== 0 || !isSafe) return false
+    at = await realpath(at).catch(() => '/nowhere')
+  }
+  return true
 }
 
 /** Whether `path` is `folder` or lies below it. Both are absolute and normal. */
