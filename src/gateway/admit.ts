@@ -127,9 +127,14 @@ export class Admissions {
    * agent has used up what it may: then it must be given nothing either.
    */
   async recordIdle(agent: string, recorded: Recorded): Promise<boolean> {
-    if (!this.#idle.take(agent)) return false
+    if (!this.takeIdle(agent)) return false
     await this.record(recorded)
     return true
+  }
+
+  /** Takes one of the records without effect that an agent may cause; false if it has used them up. */
+  takeIdle(agent: string): boolean {
+    return this.#idle.take(agent)
   }
 
   /**

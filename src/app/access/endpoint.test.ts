@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Json, JsonObject } from '../../base/canonical-json.ts'
+import { Admissions } from '../../gateway/admit.ts'
 import { entriesFrom } from '../../people/testing.ts'
 import { bearer, byAgent, EVALUATION, openScene, post, question } from './testing.ts'
 
@@ -32,6 +33,26 @@ test('an agent asks about itself, under the delegation of its token', async (t) 
     resource: { type: 'installation', id: 'behalf' },
   }
   assert.equal((await byAgent(scene, operation)).body['decision'], false)
+})
+
+test('what an agent asks is counted, each question by itself, before it is answered', async (t) => {
+  const scene = await openScene(t)
+  const { office, gateway } = scene
+  const admissions = new Admissions(gateway.env, { burst: 4, perSecond: 0 })
+  const counted = { ...scene, gateway: { ...gateway, env: { ...gateway.env, admissions } } }
+  const three = { evaluations: [question(scene), question(scene), question(scene)] }
+  const recorded = async (): Promise<number> =>
+    (await entriesFrom(0, office.store)).filter(({ kind }) => kind === 'access_evaluated').length
+  assert.equal((await byAgent(counted, three, EVALUATIONS)).status, 200)
+  assert.equal(await recorded(), 3)
+  // One is left: of three questions none is answered.
+  const many = await byAgent(counted, three, EVALUATIONS)
+  assert.deepEqual([many.status, many.body['reason']], [429, 'too_many_idle'])
+  assert.equal((await byAgent(counted, question(scene))).status, 429)
+  assert.equal(await recorded(), 3)
+  // People are not agents, and are not counted with them.
+  const asked = await post(counted, EVALUATION, question(scene), bearer(scene.alice))
+  assert.equal(asked.status, 200)
 })
 
 test('a token for the gateway is none for this endpoint, and a proof is for one address', async (t) => {

@@ -82,13 +82,19 @@ async function answered(
   env: Installation,
   answer: (body: Body, asker: Asker) => Promise<Result<Body>>,
 ): Promise<HttpAnswer> {
-  const asker = await knowAsker(request, env)
+  const known = await knowAsker(request, env)
+  const asker = known.ok && !mayAsk(known.value, env) ? refuse({ reason: 'too_many_idle' }) : known
   const body = asker.ok ? readBody(request) : asker
   const result = asker.ok && body.ok ? await answer(body.value, asker.value) : body
   const given = result.ok ? json(200, result.value) : problem(result.error)
   const id = request.headers['x-request-id']
   if (typeof id !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(id)) return given
   return { ...given, headers: { ...given.headers, 'x-request-id': id } }
+}
+
+/** Whether one more answer may be recorded: what an agent asks has no effect, and fills the log all the same. */
+function mayAsk(asker: Asker, { admissions }: Pick<Installation, 'admissions'>): boolean {
+  return asker.type === 'person' || admissions.takeIdle(asker.caller.agents[0] ?? '')
 }
 
 async function knowAsker(request: HttpRequest, env: Installation): Promise<Result<Asker>> {
@@ -132,7 +138,9 @@ async function several(body: Body, asker: Asker, env: Installation): Promise<Res
   if (!questions.success) return refuse(invalidQuestion(questions.error.issues[0]))
   const answers: Evaluation[] = []
   const recorded: { question: Question; evaluation: Evaluation }[] = []
-  for (const one of questions.data.evaluations) {
+  for (const [at, one] of questions.data.evaluations.entries()) {
+    // The first was counted with the request.
+    if (at > 0 && !mayAsk(asker, env)) return refuse({ reason: 'too_many_idle' })
     const question = parsed(withDefaults(one, questions.data))
     // An error in one question is a no to that one (AuthZEN §7.2.1).
     const evaluation: Evaluation = question.ok
