@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql } from 'kysely'
 import { digestOfJson } from '../../base/bytes.ts'
 import type { JsonObject } from '../../base/canonical-json.ts'
 import { must, type Result } from '../../base/result.ts'
 import { revoke } from '../../delegation/end.ts'
 import { testDelegation } from '../../delegation/testing.ts'
 import type { AgentId } from '../../identity/agent.ts'
+import { tamper } from '../../store/testing.ts'
 import { fakePrincipalModel } from '../fake-principal-model.ts'
 import { answerTurn, fetchTurn, type TurnAgent, waitingTurns } from './agent-turn.ts'
 import { ask, type Turn } from './ask.ts'
@@ -55,6 +57,28 @@ test('the agent gets the turn as it was recorded, whatever was said and changed 
   assert.equal(fetched.entry, asked.entry)
   // Whoever was given the list can check it: it is what the entry's digest is of.
   assert.equal(digestOfJson(fetched.envelopes as unknown as JsonObject[]), asked.envelopes)
+})
+
+test('a turn that is not what the log says of it is given to nobody', async (t) => {
+  const env = await openTestConversation(t)
+  await inviteTo(env, env.paul.person, 'member')
+  must(await saying(env, env.paul, 'mine'))
+  const { turn, entry } = await asking(env, 'so?')
+  // Whose words they were, and the digest with them.
+  const forged = digestOfJson([])
+  await tamper(
+    env.store,
+    'conversation_event',
+    sql`update conversation_event set author = ${env.alice.person} where kind = 'said' and seq = 2`,
+  )
+  await assert.rejects(fetchTurn(turn, agentOf(env), env), /expected the envelopes/)
+  await tamper(
+    env.store,
+    'conversation_event',
+    sql`update conversation_event set facts = jsonb_set(facts, '{envelopes}', to_jsonb(${forged}::text))
+      where entry = ${entry}`,
+  )
+  await assert.rejects(fetchTurn(turn, agentOf(env), env), /expected the envelopes/)
 })
 
 test('as tensors: whose a token is stands in authority and vector, under the key of the turn', async (t) => {

@@ -8,6 +8,7 @@
  * INVARIANT (entitled answers): a turn of somebody who was let go since is neither given nor answered.
  */
 
+import { entriesBetween } from '../../audit/queries.ts'
 import type { Digest } from '../../base/bytes.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
 import type { DelegationId } from '../../delegation/delegation.ts'
@@ -187,8 +188,9 @@ async function toldIn(
   const asker = turn.author as Participant
   const segments = segmentsFor(asker, transcript, { at: turn.seq, through: turn.through, issuer })
   const digest = envelopesDigest(segments)
-  if (digest !== turn.envelopes)
-    throw new Error(`expected the envelopes of \`${turn.turn}\` to be \`${turn.envelopes}\``)
+  const recorded = await recordedDigest(tx, turn)
+  if (digest !== recorded)
+    throw new Error(`expected the envelopes of \`${turn.turn}\` to be \`${recorded}\``)
   const settings = settingsFor(asker, foldDirectives(transcript, turn.seq))
   const key = await keyAt(tx, id, turn.epoch, env)
   const names = await namesOf(tx, principalsOf(segments), transcript)
@@ -206,6 +208,16 @@ async function toldIn(
     messages: compileMessages(segments, settings, { key, turn: turn.turn, names, issuer }),
     ...(tensors.value !== undefined && { tensors: tensors.value }),
   })
+}
+
+/** What the log says that the turn was told: a row beside it would say what it is made to say. */
+async function recordedDigest(
+  tx: Tx,
+  { turn, entry }: EventOf<'turn'>,
+): Promise<string | undefined> {
+  const [placed] = await entriesBetween(tx, { from: entry, limit: 1 })
+  const said = placed?.entry
+  return said?.kind === 'conversation_turn' && said.turn === turn ? said.envelopes : undefined
 }
 
 function tensorsOf(
