@@ -9,9 +9,10 @@ export interface EnvironmentRefusal {
 }
 
 // Read by the dynamic linker, libc, OpenSSL and Node before the program's first line: with them foreign code
-// would be loaded into bubblewrap itself, or Node's permissions loosened.
+// would be loaded into bubblewrap itself, or Node's permissions loosened. The shell that mounts T0's scratch
+// would run functions, and what a trace's prompt says; mount would be told other things.
 const LOADERS =
-  /^(LD_|DYLD_|NODE_(?!ENV$)|OPENSSL_|SSL_|GLIBC_|GCONV_|MALLOC_|LOCPATH$|NLSPATH$|UV_)/
+  /^(LD_|DYLD_|NODE_(?!ENV$)|OPENSSL_|SSL_|GLIBC_|GCONV_|MALLOC_|LOCPATH$|NLSPATH$|UV_|BASH|SHELLOPTS$|PS4$|LIBMOUNT_)/
 
 /** Refuses an environment that names a loader's variable. */
 export function checkedEnvironment(

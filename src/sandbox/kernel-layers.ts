@@ -96,7 +96,9 @@ function sized({ scratchBytes }: Bounds, scratch: string): string[] {
   const files = Math.ceil(scratchBytes / ENTRY_BYTES)
   const options = `size=${scratchBytes},nr_inodes=${files},mode=0700,nosuid,nodev`
   const mount = `/bin/mount -t tmpfs -o ${options} scratch "$0" && exec /usr/bin/unshare --user -- "$@"`
-  const inside = ['/usr/bin/unshare', '--user', '--map-root-user', '--net', '--mount', '--']
+  // What the host unmounts later goes here too.
+  const inside = ['/usr/bin/unshare', '--user', '--map-root-user', '--net', '--mount']
+  inside.push('--propagation', 'slave', '--')
   return [...inside, '/bin/sh', '-c', mount, scratch]
 }
 

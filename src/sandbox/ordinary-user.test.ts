@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { closedTo } from './identity.ts'
+import { killGroup } from './launch.ts'
 
 const ORDINARY = { uid: 61_184, gid: 61_184 }
 const FILES = ['sandboxed', 'limits', 'escape', 'egress', 'terminal', 'tar', 'disk-watch'].map(
@@ -28,6 +29,7 @@ test('as an ordinary user', async (t) => {
     // A session of its own, as a service has: in that of the other tests a watchdog shares their turn.
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...environment, HOME: '/' }, detached: true },
   )
+  t.after(() => killGroup(child.pid ?? 0))
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk) => (said += String(chunk)))

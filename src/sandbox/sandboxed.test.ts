@@ -273,6 +273,13 @@ test('refused before anything runs', async (t) => {
       { environment: { NODE_OPTIONS: '--allow-net' } },
       'environment_refused',
     ],
+    ...['BASH_FUNC_/bin/mount%%', 'BASH_ENV', 'SHELLOPTS', 'PS4', 'LIBMOUNT_FSTAB'].map(
+      (name): [string, Partial<SandboxSpec>, string] => [
+        `code for a shell by ${name}`,
+        { environment: { [name]: '() { id; }' } },
+        'environment_refused',
+      ],
+    ),
     ['code for the linker', { environment: { LD_PRELOAD: '/x.so' } }, 'environment_refused'],
     ['the root', { readOnly: ['/'] }, 'mount_refused'],
     ['processes', { readOnly: ['/proc/self'] }, 'mount_refused'],

@@ -16,6 +16,8 @@ const DENIED = {
   process_vm_writev: 311,
   kcmp: 312,
   pidfd_getfd: 438,
+  process_madvise: 440,
+  process_mrelease: 448,
   // mounts and namespaces
   pivot_root: 155,
   chroot: 161,
@@ -30,6 +32,7 @@ const DENIED = {
   fsmount: 432,
   fspick: 433,
   mount_setattr: 442,
+  open_tree_attr: 467,
   // file handles reach past mounts
   name_to_handle_at: 303,
   open_by_handle_at: 304,
@@ -68,6 +71,7 @@ const DENIED = {
   mbind: 237,
   set_mempolicy: 238,
   migrate_pages: 256,
+  set_mempolicy_home_node: 450,
   vmsplice: 278,
   move_pages: 279,
   memfd_secret: 447,
