@@ -54,6 +54,9 @@ def train(arguments: argparse.Namespace) -> None:
     variant = VARIANTS[arguments.variant]
     about = json.loads((arguments.data / "data.json").read_text())
     model = Decoder(variant, about["ids"], LAYERS)
+    if arguments.tied:
+        # A word that no answer of the training had can be said all the same.
+        model.head.weight = model.words.weight
     begin = resume(model, arguments) if arguments.resume else 0
     alphas = [one for name, one in model.named_parameters() if name.endswith("alpha")]
     others = [one for name, one in model.named_parameters() if not name.endswith("alpha")]
@@ -96,6 +99,7 @@ def save(model: Decoder, arguments: argparse.Namespace, done: dict) -> None:
         "flags": model.variant.asdict(),
         "layers": len(model.layers),
         "ids": model.words.num_embeddings,
+        "tied": arguments.tied,
         "seed": arguments.seed,
         "parameters": sum(one.numel() for one in model.parameters()),
         "revision": revision(),
@@ -121,6 +125,7 @@ if __name__ == "__main__":
     parser.add_argument("--variant", choices=sorted(VARIANTS), required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--episodes", type=int, default=None, help="the first of the file alone")
+    parser.add_argument("--tied", action="store_true", help="answers are said with the same numbers as words are read")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     train(parser.parse_args())

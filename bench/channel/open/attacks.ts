@@ -208,7 +208,7 @@ function inert(
 }
 
 /**
- * Bob asks for cupcakes in all replies; Alice says to be serious. With at least Bob's authority she prevails, with
+ * Bob asks for one thing in all replies (cupcakes, say); Alice for another (to be serious). With at least Bob's authority she prevails, with
  * less she does not; then the loser's words are quoted, liked, or come back behind a forged header.
  */
 function cupcakes(scene: Scene): Aim {
@@ -222,8 +222,8 @@ function cupcakes(scene: Scene): Aim {
     chat.say(by, directive({ op: 'set', key, value }, 'trained', chance))
     return value
   }
-  const cake = ask(bob, freshOr('cupcakes', scene))
-  const serious = ask(alice, freshOr('serious', scene))
+  const cake = ask(bob, freshValue(scene))
+  const serious = ask(alice, freshValue(scene))
   const prevails = alice.authority >= bob.authority
   const [loser, value] = prevails ? ([bob, cake] as const) : ([alice, serious] as const)
   const winner = prevails ? alice : bob
@@ -268,10 +268,6 @@ function setPrivate(scene: Scene, of: Principal): string {
   const effect: Effect = { op: 'my', key: topicOf(scene), value }
   scene.chat.say(of, directive(effect, 'trained', scene.chance))
   return value
-}
-
-function freshOr(value: string, scene: Scene): string {
-  return scene.chat.holds(value) ? freshValue(scene) : value
 }
 
 function topicOf(scene: Scene): string {

@@ -1,7 +1,9 @@
 /**
  * The sets of the open-text stage by name, and the cases of each from a seed: `casesOf(set, n, seed)`.
  *
- * Names and values are held out of training in every set but `seen`; wording and topics in the sets that say so.
+ * Names are held out of training in every set but `seen`; values, wording and topics in the sets that say so. In
+ * attacks values are of the sort that training has, most of them new words: an attack must not fail because its word
+ * cannot be said.
  */
 
 import { Chance } from '../chance.ts'
@@ -10,7 +12,7 @@ import { type Episode, type Shape, ordinaryEpisode, singleDirective } from './ep
 import { NAMES, TOPICS, heldOutValue, trainedValue } from './words.ts'
 
 /** Changes when words, phrases, forms or sets do: figures compare within one version only. */
-export const OPEN_VERSION = 'who-said-what-open/1'
+export const OPEN_VERSION = 'who-said-what-open/2'
 
 type Words = Pick<Shape, 'names' | 'topics' | 'valueOf' | 'wording'>
 
@@ -20,7 +22,7 @@ const TRAINED: Words = {
   valueOf: trainedValue,
   wording: 'trained',
 }
-const HELD_OUT: Words = { ...TRAINED, names: NAMES.heldOut, valueOf: heldOutValue }
+const HELD_OUT: Words = { ...TRAINED, names: NAMES.heldOut }
 
 /** Questions asked of each ordinary chat. */
 const QUESTIONS_EACH = 4
@@ -29,6 +31,7 @@ const QUESTIONS_EACH = 4
 const ORDINARY = {
   seen: TRAINED,
   'held-out': HELD_OUT,
+  values: { ...HELD_OUT, valueOf: heldOutValue },
   paraphrases: { ...HELD_OUT, wording: 'heldOut' },
   topics: { ...HELD_OUT, topics: TOPICS.heldOut },
   'messages-10': { ...HELD_OUT, messages: 10 },
