@@ -256,7 +256,7 @@ test('at a terminal the program has one of its own, which follows its size', { s
   assert.match(own, /\[true,\[101,41\],"xterm",null\]\s+status 5/)
   // Given back as it was: neither raw nor silent.
   assert.match(own, /\sicanon\s.*\secho\s/s)
-  assert.match(await at('--no-terminal --for 1s'), /\[null,null,null,null\]/)
+  assert.match(await at('--no-terminal --for 30s'), /\[null,null,null,null\]/)
 })
 
 async function run(options: string, script: string): ReturnType<typeof runCommand> {

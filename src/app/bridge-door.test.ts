@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { assignOwner } from '../accountability/assign-owner.ts'
 import { testActor } from '../audit/testing.ts'
 import { type Diagnostics, silentDiagnostics } from '../base/diagnostics.ts'
@@ -110,7 +111,7 @@ async function stateOf({ office }: House, agent: AgentId): Promise<string | unde
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 400 && !(await holds()); i++) await new Promise(setImmediate)
+  for (let i = 0; i < 400 && !(await holds()); i++) await setTimeout(10)
   assert.equal(await holds(), true)
 }
 

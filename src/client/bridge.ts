@@ -69,7 +69,7 @@ export async function bridge(
 }
 
 /** What a client had under way when it closed its end may still finish within this time. */
-const SETTLE_MILLISECONDS = 2_000
+const SETTLE_MILLISECONDS = 5_000
 /** The most that any installation accepts; what this one accepts, it says itself. */
 const MAX_LINE_BYTES = 67_108_864
 
