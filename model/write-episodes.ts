@@ -5,8 +5,7 @@
  * and `data.json`: what was written, with the SHA-256 of each file. `bench/channel/record.ts` has the format.
  */
 
-import { createHash } from 'node:crypto'
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Chance } from '../bench/channel/chance.ts'
@@ -14,6 +13,7 @@ import type { Episode } from '../bench/channel/episode.ts'
 import { recordOf } from '../bench/channel/record.ts'
 import { SETS, casesOf, trainingEpisode } from '../bench/channel/sets.ts'
 import { BENCHMARK_VERSION, KIND, QUESTIONS, VOCABULARY } from '../bench/channel/vocabulary.ts'
+import { type Written, writeRecords } from './write-records.ts'
 
 const { values } = parseArgs({
   options: {
@@ -29,7 +29,7 @@ const episodes = Number(values.episodes)
 const cases = Number(values.cases)
 mkdirSync(folder, { recursive: true })
 
-const files: Record<string, { episodes: number; bytes: number; sha256: string }> = {}
+const files: Record<string, Written> = {}
 files['train.bin'] = write('train.bin', training(`train ${values.seed}`, episodes))
 for (const set of SETS) {
   files[`${set}.bin`] = write(`${set}.bin`, casesOf(set, cases, `held-out ${values.seed}`))
@@ -44,21 +44,9 @@ function* training(seed: string, count: number): Generator<Episode> {
   for (let at = 0; at < count; at++) yield trainingEpisode(chance, at / count)
 }
 
-function write(
-  name: string,
-  of: Iterable<Episode>,
-): { episodes: number; bytes: number; sha256: string } {
-  const hash = createHash('sha256')
-  const file = openSync(join(folder, name), 'w')
-  let written = 0
-  let bytes = 0
-  for (const episode of of) {
-    const record = recordOf(episode)
-    hash.update(record)
-    writeSync(file, record)
-    written++
-    bytes += record.length
-  }
-  closeSync(file)
-  return { episodes: written, bytes, sha256: hash.digest('hex') }
+function write(name: string, of: Iterable<Episode>): Written {
+  return writeRecords(
+    join(folder, name),
+    Iterator.from(of).map((episode) => recordOf(episode)),
+  )
 }

@@ -5,8 +5,7 @@
  * one `<set>.bin` a set and `data.json`: sizes and SHA-256 of each file. `bench/channel/open/record.ts` has the format.
  */
 
-import { createHash } from 'node:crypto'
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SPECIAL } from '../bench/channel/open/byte-pairs.ts'
@@ -16,6 +15,7 @@ import { recordOf } from '../bench/channel/open/record.ts'
 import { OPEN_VERSION, SETS, casesOf, trainingEpisode } from '../bench/channel/open/sets.ts'
 import { TOKENIZER } from '../bench/channel/open/tokenizer.ts'
 import { KIND } from '../bench/channel/vocabulary.ts'
+import { type Written, writeRecords } from './write-records.ts'
 
 const { values } = parseArgs({
   options: {
@@ -30,7 +30,7 @@ const folder = values.folder
 const episodes = Number(values.episodes)
 mkdirSync(folder, { recursive: true })
 
-const files: Record<string, { episodes: number; bytes: number; sha256: string }> = {}
+const files: Record<string, Written> = {}
 files['train.bin'] = write('train.bin', training(false))
 files['train-dropped.bin'] = write('train-dropped.bin', training(true))
 for (const set of SETS) {
@@ -55,18 +55,9 @@ function* training(dropNames: boolean): Generator<Episode> {
   }
 }
 
-function write(name: string, of: Iterable<Episode>): (typeof files)[string] {
-  const hash = createHash('sha256')
-  const file = openSync(join(folder, name), 'w')
-  let written = 0
-  let bytes = 0
-  for (const episode of of) {
-    const record = recordOf(episode)
-    hash.update(record)
-    writeSync(file, record)
-    written++
-    bytes += record.length
-  }
-  closeSync(file)
-  return { episodes: written, bytes, sha256: hash.digest('hex') }
+function write(name: string, of: Iterable<Episode>): Written {
+  return writeRecords(
+    join(folder, name),
+    Iterator.from(of).map((episode) => recordOf(episode)),
+  )
 }
