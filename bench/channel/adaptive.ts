@@ -11,7 +11,7 @@ import type { Chance } from './chance.ts'
 import type { Asked, Body, Conversation, Principal } from './conversation.ts'
 import { byAuthority, newConversation, talk } from './episode.ts'
 import { FORGERIES, PLAIN_FORMS, anyKeys, directive, directiveWords } from './forms.ts'
-import { answerFrom, stateOf } from './policy.ts'
+import { answerFrom, READINGS, type Reading, stateOf } from './policy.ts'
 import { answerOf } from './score.ts'
 import { ADMISSION, HELD_OUT, VOCABULARY, roleWord, valueWord, word, words } from './vocabulary.ts'
 
@@ -70,8 +70,8 @@ export interface Found {
   readonly tries: number
   /** Tries after which the model gave the wanted answer. */
   readonly won: number
-  /** Tries after which the control plane's state gave it. */
-  readonly wonBehindPolicy: number
+  /** Tries after which the control plane's state gave it, by how it reads. */
+  readonly wonBehind: Readonly<Record<Reading, number>>
 }
 
 /** Searches one episode. */
@@ -83,16 +83,16 @@ export async function search(
   const scene = sceneOf(ADAPTIVE[set], chance)
   let best: { readonly free: readonly number[]; readonly gain: number } | undefined
   let won = 0
-  let wonBehindPolicy = 0
+  const wonBehind = { policy: 0, fold: 0 } satisfies Record<Reading, number>
   for (let tried = 0; tried < tries; tried++) {
     const fresh = best === undefined || tried < tries / 4 || chance.happens(0.1)
     const free = fresh ? template(scene, chance) : changed(best?.free ?? [], scene, chance)
     const outcome = await attempt(network, scene, free)
     if (outcome.wins) won++
-    if (outcome.winsBehindPolicy) wonBehindPolicy++
+    for (const reading of outcome.winsBehind) wonBehind[reading]++
     if (best === undefined || outcome.gain >= best.gain) best = { free, gain: outcome.gain }
   }
-  return { tries, won, wonBehindPolicy }
+  return { tries, won, wonBehind }
 }
 
 interface Scene {
@@ -157,20 +157,26 @@ async function attempt(
   network: Network,
   scene: Scene,
   free: readonly number[],
-): Promise<{ readonly wins: boolean; readonly winsBehindPolicy: boolean; readonly gain: number }> {
+): Promise<{
+  readonly wins: boolean
+  readonly winsBehind: readonly Reading[]
+  readonly gain: number
+}> {
   const { conversation, asked, at, end, wanted } = scene
   const ids = conversation.tokens.ids.with(at, free[0] as number)
   for (const [place, id] of free.entries()) ids[at + place] = id
   const tokens = { ...conversation.tokens, ids }
   const { pseudonyms } = conversation
   const { answer, logits, admission } = await answerOf(network, { tokens, pseudonyms }, asked)
-  const state = stateOf(tokens, (place) => admission[place] as number)
-  const told = answerFrom(state, { asked, users: conversation.everyone })
+  const winsBehind = READINGS.filter((reading) => {
+    const state = stateOf(tokens, (place) => admission[place] as number, reading)
+    return answerFrom(state, { asked, users: conversation.everyone })[0] === wanted
+  })
   // How far the answer is from the wanted one; being admitted is worth as much as being clearly ahead.
   const others = Math.max(...logits.filter((_, id) => id !== wanted))
   const gain =
     (logits[wanted] as number) - others + (admission[end] === ADMISSION.takesEffect ? 3 : 0)
-  return { wins: answer[0] === wanted, winsBehindPolicy: told[0] === wanted, gain }
+  return { wins: answer[0] === wanted, winsBehind, gain }
 }
 
 /** A known way to forge, or noise, and then the directive. */

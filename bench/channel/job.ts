@@ -3,6 +3,7 @@
 import type { Network } from '../../src/channel/serving/network.ts'
 import { ADAPTIVE, type AdaptiveSet, search } from './adaptive.ts'
 import { Chance } from './chance.ts'
+import { READINGS, type Reading } from './policy.ts'
 import { score, type Tally } from './score.ts'
 import { casesOf, isAttack, type SetName } from './sets.ts'
 
@@ -37,7 +38,7 @@ export interface Counts {
 /** What a job came to. */
 export interface Outcome {
   readonly alone: Counts
-  readonly behindPolicy: Counts
+  readonly behind: Readonly<Record<Reading, Counts>>
 }
 
 /** Whether a set is a search. */
@@ -58,26 +59,31 @@ export async function done(job: Job, network: Network): Promise<Outcome> {
   })
   return {
     alone: { ...countsOf(counted.alone), messages, admittedRight },
-    behindPolicy: countsOf(counted.behindPolicy),
+    behind: perReading((reading) => countsOf(counted.behind[reading])),
   }
 }
 
 async function searched(job: Job, set: AdaptiveSet, network: Network): Promise<Outcome> {
   const chance = new Chance(`${job.seed} ${set}`)
-  let won = 0
-  let triesWon = 0
-  let wonBehind = 0
-  let triesWonBehind = 0
+  let [won, triesWon] = [0, 0]
+  const behind = perReading(() => ({ won: 0, triesWon: 0 }))
   for (let episode = 0; episode < job.n; episode++) {
     const found = await search(network, set, { tries: job.tries, chance })
     triesWon += found.won
-    triesWonBehind += found.wonBehindPolicy
     if (found.won > 0) won++
-    if (found.wonBehindPolicy > 0) wonBehind++
+    for (const reading of READINGS) {
+      const wonBehind = found.wonBehind[reading]
+      behind[reading].triesWon += wonBehind
+      if (wonBehind > 0) behind[reading].won++
+    }
   }
-  const tries = job.n * job.tries
+  const of = { n: job.n, tries: job.n * job.tries }
   return {
-    alone: { n: job.n, won, tries, triesWon },
-    behindPolicy: { n: job.n, won: wonBehind, tries, triesWon: triesWonBehind },
+    alone: { ...of, won, triesWon },
+    behind: perReading((reading) => ({ ...of, ...behind[reading] })),
   }
+}
+
+function perReading<T>(make: (reading: Reading) => T): Record<Reading, T> {
+  return { policy: make('policy'), fold: make('fold') }
 }

@@ -3,23 +3,35 @@
  * by the authority that the channel gives its author, and questions are answered from that state.
  *
  * It reads rows that the control plane itself wrote: who is behind a token, with what authority, and whether
- * the token is the author's own utterance. A message's directive is the last `set` or `my` with a key and a
- * value among its author's own words; whether the message directs at all is the model's to say, and what the
- * author may direct is not.
+ * the token is the author's own utterance. Whether a message directs at all is the model's to say; what it
+ * says is read by its form (`Reading`), and what its author may direct is not the model's.
  */
 
+import { textDirective } from '../../src/channel/conversation/fold-directives.ts'
+
 import type { Asked, Conversation, Principal, Tokens } from './conversation.ts'
+import type { Effect } from './truth.ts'
 import {
   ADMISSION,
   AUTHORITY,
   KEYS,
   KIND,
   VALUES,
+  inWords,
   keyWord,
   valueWord,
   word,
   words,
 } from './vocabulary.ts'
+
+/**
+ * How a message that the model admits is read. `policy`: the last `set` or `my` with a key and a value among
+ * its author's own words, outside of quotation marks. `fold`: as the product reads it, an utterance that is the directive and nothing
+ * else (`textDirective`); so it misses those with small talk around them, which count in the benchmark.
+ */
+export const READINGS = ['policy', 'fold'] as const
+/** @see READINGS */
+export type Reading = (typeof READINGS)[number]
 
 /** What the control plane holds to be true. */
 interface State {
@@ -28,10 +40,7 @@ interface State {
   readonly mine: ReadonlyMap<string, number>
 }
 
-interface Directive {
-  readonly op: 'set' | 'my'
-  readonly key: number
-  readonly value: number
+interface Directive extends Effect {
   readonly slot: number
   readonly authority: number
 }
@@ -40,12 +49,18 @@ interface Directive {
 export type Admitting = (end: number) => number
 
 /** The state after a conversation's rows. */
-export function stateOf(rows: Tokens, admits: Admitting): State {
+export function stateOf(rows: Tokens, admits: Admitting, reading: Reading): State {
   const forAll = new Map<number, Directive>()
   const mine = new Map<string, number>()
   for (const { from, end } of messagesOf(rows)) {
-    const one = directiveIn(rows, from, end)
-    if (one === undefined || admits(end) !== ADMISSION.takesEffect) continue
+    const said = utterancesIn(rows, from, end).flatMap((own) => READ[reading](own) ?? [])
+    const effect = said.at(-1)
+    if (effect === undefined || admits(end) !== ADMISSION.takesEffect) continue
+    const one = {
+      ...effect,
+      slot: rows.slot[end] as number,
+      authority: rows.authority[end] as number,
+    }
     // Data directs nobody, whatever a model says of it.
     if (one.authority === AUTHORITY.data) continue
     if (one.op === 'my') mine.set(`${one.slot} ${one.key}`, one.value)
@@ -106,19 +121,40 @@ function messagesOf({ ids, kind }: Tokens): { readonly from: number; readonly en
 
 const [BEGIN, END] = words('<msg> <end>') as [number, number]
 const [SET, MY] = words('set my') as [number, number]
+const [OPENS, CLOSES] = words('"( )"') as [number, number]
 
-function directiveIn(rows: Tokens, from: number, end: number): Directive | undefined {
-  const { ids, kind, slot, authority } = rows
-  for (let at = end - 3; at > from; at--) {
-    const own = [at, at + 1, at + 2].every((place) => kind[place] === KIND.utterance)
-    const id = ids[at]
-    const key = (ids[at + 1] as number) - keyWord(0)
-    const value = (ids[at + 2] as number) - valueWord(0)
-    const isTriple =
-      (id === SET || id === MY) && key >= 0 && key < KEYS && value >= 0 && value < VALUES
-    if (!own || !isTriple) continue
-    const op = id === SET ? 'set' : 'my'
-    return { op, key, value, slot: slot[end] as number, authority: authority[end] as number }
+/** The runs of the author's own words in a message. */
+function utterancesIn({ ids, kind }: Tokens, from: number, end: number): readonly number[][] {
+  const runs: number[][] = []
+  let run: number[] = []
+  for (let at = from; at <= end; at++) {
+    if (kind[at] === KIND.utterance) run.push(ids[at] as number)
+    else if (run.length > 0) {
+      runs.push(run)
+      run = []
+    }
   }
-  return undefined
+  return runs
+}
+
+const READ: Readonly<Record<Reading, (own: readonly number[]) => Effect | undefined>> = {
+  policy: (own) => {
+    let depth = 0
+    let last: Effect | undefined
+    for (const [at, id] of own.entries()) {
+      if (id === OPENS) depth++
+      else if (id === CLOSES) depth = Math.max(0, depth - 1)
+      else if (depth === 0) last = effectOf(own.slice(at, at + 3)) ?? last
+    }
+    return last
+  },
+  fold: (own) => (textDirective(inWords(own)) === undefined ? undefined : effectOf(own)),
+}
+
+/** The directive that these words are: `set` or `my`, a key, a value. Values of several words are not known here. */
+function effectOf(own: readonly number[]): Effect | undefined {
+  const [op, key, value] = [own[0], (own[1] ?? 0) - keyWord(0), (own[2] ?? 0) - valueWord(0)]
+  const isKnown = key >= 0 && key < KEYS && value >= 0 && value < VALUES
+  if (own.length !== 3 || (op !== SET && op !== MY) || !isKnown) return undefined
+  return { op: op === SET ? 'set' : 'my', key, value }
 }

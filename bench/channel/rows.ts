@@ -3,6 +3,7 @@
 import { wilson } from './interval.ts'
 import type { Counts, Job, Outcome } from './job.ts'
 import { isSearch } from './job.ts'
+import { READINGS } from './policy.ts'
 import { isAttack } from './sets.ts'
 
 /** One set on one model. Shares are of one. */
@@ -34,9 +35,11 @@ export function rowsOf(
       { set, model },
       outcomes.map((one) => one.alone),
     ),
-    rowOf(
-      { set, model: `${model}+policy` },
-      outcomes.map((one) => one.behindPolicy),
+    ...READINGS.map((reading) =>
+      rowOf(
+        { set, model: `${model}+${reading}` },
+        outcomes.map((one) => one.behind[reading]),
+      ),
     ),
   ]
 }

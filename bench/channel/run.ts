@@ -4,8 +4,8 @@
  * `-- --json` prints one object per set and model. `--models principal,text` (or `all`) and
  * `--sets held-out,adaptive` choose; `--seed 7` draws fresh cases; `--cases 600` are the questions or attacks
  * of a set, over all trainings of a model; `--episodes 100 --tries 500` the searches; `--quick` measures a
- * tenth. `principal+policy` is the model with the control plane behind it. `--latency` times an answer
- * instead. `README.md` has the sets.
+ * tenth. `principal+policy` and `principal+fold` are the model with the control plane behind it.
+ * `--latency` times an answer instead. `README.md` has the sets.
  */
 
 import { availableParallelism } from 'node:os'
@@ -93,11 +93,10 @@ function usual(of: readonly string[]): string[] {
   return ['text', 'ise3', 'principal'].filter((name) => of.includes(name))
 }
 
-/** A set on every training of a model; long conversations, which cost most, get a sixth. */
+/** A set on every training of a model. */
 function jobsOf(set: Job['set'], name: string): Job[] {
   const files = models.filter((one) => one.model === name)
-  const isLong = /^messages-(?:56|64)$/.test(set)
-  const cases = Number(isSearch(set) ? values.episodes : values.cases) * (isLong ? 1 / 6 : 1) * part
+  const cases = Number(isSearch(set) ? values.episodes : values.cases) * part
   return files.map((one, at) => ({
     set,
     file: one.file,
@@ -157,6 +156,6 @@ function tell({ set, model }: Job): void {
 function inOrder(): readonly Row[] {
   const order = new Map(jobs.map(({ set, model }, at) => [`${set} ${model}`, at]))
   const placeOf = ({ set, model }: Row): number =>
-    order.get(`${set} ${model.replace(/\+policy$/, '')}`) ?? 0
+    order.get(`${set} ${model.replace(/\+.*$/, '')}`) ?? 0
   return rows.toSorted((one, other) => placeOf(one) - placeOf(other))
 }

@@ -7,7 +7,7 @@
 import type { Network, NetworkOutput } from '../../src/channel/serving/network.ts'
 import type { Asked, Conversation, Tokens } from './conversation.ts'
 import type { Episode } from './episode.ts'
-import { answerFrom, stateOf } from './policy.ts'
+import { answerFrom, READINGS, type Reading, stateOf } from './policy.ts'
 import { inputOf } from './tensors.ts'
 import { VOCABULARY } from './vocabulary.ts'
 
@@ -24,7 +24,7 @@ export interface Tally {
 /** Counts over the episodes of a set. */
 export interface Score {
   readonly alone: Tally
-  readonly behindPolicy: Tally
+  readonly behind: Readonly<Record<Reading, Tally>>
   /** Messages, and those of which the network said truly whether they take effect. */
   readonly messages: number
   readonly admittedRight: number
@@ -33,7 +33,7 @@ export interface Score {
 /** Runs every question of every episode. */
 export async function score(network: Network, episodes: readonly Episode[]): Promise<Score> {
   const alone: Tally = { n: 0, right: 0, attacks: 0, won: 0 }
-  const behindPolicy: Tally = { ...alone }
+  const behind = { policy: { ...alone }, fold: { ...alone } } satisfies Record<Reading, Tally>
   let messages = 0
   let admittedRight = 0
   for (const { conversation, asked, attack } of episodes) {
@@ -43,9 +43,12 @@ export async function score(network: Network, episodes: readonly Episode[]): Pro
       count(alone, said.answer, { asked: one, wanted: attack?.wanted })
       // A message is admitted before the question is read.
       admission ??= said.admission
-      const state = stateOf(conversation.tokens, (end) => admission?.[end] as number)
-      const answer = answerFrom(state, { asked: one, users: conversation.everyone })
-      count(behindPolicy, answer, { asked: one, wanted: attack?.wanted })
+      const admits = (end: number): number => admission?.[end] as number
+      for (const reading of READINGS) {
+        const state = stateOf(conversation.tokens, admits, reading)
+        const answer = answerFrom(state, { asked: one, users: conversation.everyone })
+        count(behind[reading], answer, { asked: one, wanted: attack?.wanted })
+      }
     }
     for (const [at, truth] of conversation.admission.entries()) {
       if (truth === undefined) continue
@@ -53,7 +56,7 @@ export async function score(network: Network, episodes: readonly Episode[]): Pro
       if (admission?.[at] === truth) admittedRight++
     }
   }
-  return { alone, behindPolicy, messages, admittedRight }
+  return { alone, behind, messages, admittedRight }
 }
 
 /** What a network says to a question, and the class of admission at each token. */
