@@ -27,6 +27,7 @@ const STATUS: Readonly<Record<string, number>> = {
   too_many_idle: 429,
   too_many_requests: 429,
   model_busy: 429,
+  trials_busy: 429,
 }
 
 /** The status of a reason: by the table, else by how the reason begins. */

@@ -145,7 +145,8 @@ async function seek(policy: string, env: DryRunEnv): Promise<Result<Sought, Poli
   const after = compilePolicies(sources)
   if (!after.ok) return after
   const tried = await onThread({ sources, tests, before: now.sets })
-  return ok({ ...tried, loaded, base: now.version })
+  if (!tried.ok) return tried
+  return ok({ ...tried.value, loaded, base: now.version })
 }
 
 async function tryOn(

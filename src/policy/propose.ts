@@ -113,7 +113,9 @@ export async function checkVersion(
 ): Promise<Result<PolicySets, PolicyRefusal>> {
   const compiled = compilePolicies(sources)
   if (!compiled.ok || Object.keys(tests).length === 0) return compiled
-  const { failures, broken } = await onThread({ sources, tests })
+  const tried = await onThread({ sources, tests })
+  if (!tried.ok) return tried
+  const { failures, broken } = tried.value
   const [failure, property] = [failures[0], broken[0]]
   if (failure !== undefined) {
     const message = `expected the tests of the policies to pass, got: ${failure}`

@@ -4,12 +4,13 @@
  *
  * Call `onThread`: the server's own thread goes on answering, and no transaction is open meanwhile. What
  * was tried is named by its digests; who publishes compares them under the lock (`activate.ts`). Trials
- * take turns, each on a thread that ends with it. `runTrial` is what that thread does.
+ * take turns, each on a thread that ends with it; beyond `MOST_TRIALS` the next is refused, since each
+ * may hold a megabyte of policies while it waits. `runTrial` is what that thread does.
  */
 
 import { Worker } from 'node:worker_threads'
 import { SeededRandom } from '../base/random.ts'
-import { must } from '../base/result.ts'
+import { must, ok, refuse, type Result } from '../base/result.ts'
 import { compilePolicies, type PolicySources } from '../decision/compile.ts'
 import { tryProperties, type PropertyTried } from './counterexample.ts'
 import { newlyPermitted, type Difference } from './newly-permitted.ts'
@@ -35,16 +36,28 @@ export interface Tried {
   readonly difference: Difference
 }
 
+/** Trials that wait or run: a few minutes of work at worst. */
+export const MOST_TRIALS = 8
 /** A megabyte of policies takes less than this. */
 const MOST_MEGABYTES = 1_024
 
+let underWay = 0
 let last: Promise<unknown> = Promise.resolve()
 
-/** Tries on a thread of its own, when those before are done. */
-export async function onThread(trial: Trial): Promise<Tried> {
+/** Tries on a thread of its own, when those before are done; refused where too many are before. */
+export async function onThread(trial: Trial): Promise<Result<Tried>> {
+  if (underWay === MOST_TRIALS) {
+    const message = `expected fewer than ${MOST_TRIALS} trials of policies under way: ask again`
+    return refuse({ reason: 'trials_busy', message })
+  }
+  underWay++
   const mine = last.then(() => tryOn(trial))
   last = mine.catch(() => undefined)
-  return await mine
+  try {
+    return ok(await mine)
+  } finally {
+    underWay--
+  }
 }
 
 async function tryOn(trial: Trial): Promise<Tried> {
