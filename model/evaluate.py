@@ -24,9 +24,10 @@ QUESTIONS = ("get", "who", "may", "mine")
 
 
 def load(path: Path) -> tuple[Decoder, dict]:
+    """A trained model and where it comes from. Its weights are those that are exported: rounded to 16 bits."""
     saved = torch.load(path)
     model = Decoder(Variant(**saved["about"]["flags"]), saved["vocabulary"])
-    model.load_state_dict(saved["weights"])
+    model.load_state_dict({name: weight.half().float() for name, weight in saved["weights"].items()})
     return model.eval(), saved["about"]
 
 

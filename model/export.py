@@ -2,8 +2,12 @@
 
 One self-contained file a variant, opset 14, any length T: inputs `input_ids`, `authority`, `kind` int64 [1, T]
 and `principal_vec` float32 [1, T, 64]; outputs `logits` [1, T, V] and `admission` [1, T, 3]. The baselines' files have
-only the inputs that they look at. Each file is compared with PyTorch on cases of the benchmark before the manifest
+only the inputs that they look at. Weights are kept in 16 bits and computed with in 32: a runtime widens them once, when
+it opens the file. Each file is compared with PyTorch on cases of the benchmark before the manifest
 names it; `src/channel/serving/manifest.ts` reads that manifest.
+
+A model is called after its variant; one that had less training than `EPISODES` says so in its name
+(`principal-48k`), so that only models of one budget are ever added up.
 """
 
 import argparse
@@ -11,10 +15,10 @@ import hashlib
 import json
 import math
 import warnings
-import math
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 
@@ -23,6 +27,10 @@ from evaluate import load
 from model import Decoder
 
 OPSET = 14
+EPISODES = 96_000
+"""The budget of the models that are called by their variant alone."""
+SMALL = 64
+"""Fewer numbers than these stay in 32 bits: shapes, constants, the slopes."""
 WEIGHTS = Path(__file__).parent / "weights"
 INPUTS = ("input_ids", "authority", "kind", "principal_vec")
 OUTPUTS = ("logits", "admission")
@@ -51,6 +59,30 @@ def export(model: Decoder, path: Path, example: tuple) -> None:
             opset_version=OPSET,
             dynamic_axes={name: {1: "T"} for name in inputs_of(model) + OUTPUTS},
         )
+
+
+def halve(path: Path) -> None:
+    """Keeps each large table in 16 bits, with a cast ahead of its use. The weights fit: `load` rounded them."""
+    whole = onnx.load(str(path))
+    graph = whole.graph
+    casts = []
+    for table in graph.initializer:
+        values = onnx.numpy_helper.to_array(table)
+        if values.dtype != np.float32 or values.size < SMALL:
+            continue
+        narrow = onnx.numpy_helper.from_array(values.astype(np.float16), f"{table.name}_16")
+        casts.append(onnx.helper.make_node("Cast", [narrow.name], [table.name], to=onnx.TensorProto.FLOAT))
+        table.CopyFrom(narrow)
+    nodes = casts + list(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(whole)
+    onnx.save(whole, str(path))
+
+
+def name_of(about: dict) -> str:
+    episodes = about["episodes"]
+    return about["variant"] if episodes >= EPISODES else f"{about['variant']}-{episodes // 1000}k"
 
 
 def inputs_of(model: Decoder) -> tuple[str, ...]:
@@ -92,17 +124,18 @@ def main(arguments: argparse.Namespace) -> None:
     models = []
     for run in arguments.runs:
         model, about = load(run)
-        path = arguments.out / f"{about['variant']}-{about['seed']}.onnx"
+        name = name_of(about)
+        path = arguments.out / f"{name}-{about['seed']}.onnx"
         export(model, path, cases[0])
+        halve(path)
         difference = greatest_difference(model, path, cases)
         if difference > TOLERANCE:
             raise SystemExit(f"{path.name}: differs from PyTorch by {difference}")
         if about["steps"] != about["of"]:
             print(json.dumps({"warning": "this training is not over", "steps": about["steps"]}))
-        models.append(entry(about, path) | {"parity": {"cases": len(cases), "greatestDifference": difference}})
-        models[-1]["figures"] = [
-            {key: row[key] for key in row if key != "model"} for row in figures if row["model"] == about["variant"]
-        ]
+        parity = {"cases": len(cases), "greatestDifference": difference}
+        earned = [{key: row[key] for key in row if key != "model"} for row in figures if row["model"] == name]
+        models.append({"model": name, **entry(about, path), "parity": parity, "figures": earned})
         print(json.dumps({"written": path.name, "difference": difference, "bytes": path.stat().st_size}))
     words = json.loads((arguments.data / "vocabulary.json").read_text())
     manifest = {"benchmark": words["version"], "words": words["words"], "models": models}
@@ -114,7 +147,6 @@ def entry(about: dict, path: Path) -> dict:
     data = about["data"]
     training = {key: about[key] for key in ("flags", "seed", "steps", "episodes", "seconds", "parameters", "revision")}
     return {
-        "model": about["variant"],
         "file": path.name,
         "bytes": path.stat().st_size,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
