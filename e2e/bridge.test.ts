@@ -19,7 +19,7 @@ import type { Input, OperationName, Output } from '../src/api/operations.ts'
 import { type Client as Api, connect } from '../src/client/client.ts'
 import { systemClock } from '../src/base/clock.ts'
 import { startServer, type RunningServer } from '../scripts/start-server.ts'
-import { runCommand } from './scenario.ts'
+import { runCommand } from './run-command.ts'
 
 const root = join(import.meta.dirname, '..')
 const asRoot = process.getuid?.() === 0

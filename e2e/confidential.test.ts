@@ -5,12 +5,10 @@
 
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
-import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { promisify } from 'node:util'
 import { Client as McpClient, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { McpServer } from '@modelcontextprotocol/server'
 import * as z from 'zod'
@@ -24,6 +22,7 @@ import { must } from '../scripts/set-up.ts'
 import { openClerks } from './clerks.ts'
 import { startCountingServer, type CountingServer } from './counting-server.ts'
 import { listen, type Listening } from './listen.ts'
+import { runBehalf } from './run-command.ts'
 
 const SALARY = 'Ann Miller earns 91,400 a year from January on'
 const PAYROLL = 'the payroll of March lists Bertram Ostrowski with 77,120 and a loan'
@@ -89,20 +88,11 @@ function text(said: string): { content: { type: 'text'; text: string }[] } {
   return { content: [{ type: 'text', text: said }] }
 }
 
-/** The command line, as the administrator; the MCP server runs in this process, so nothing may block it. */
+/** The command line, as the administrator: what it says when all is well. */
 async function behalf(...args: readonly string[]): Promise<string> {
-  const program = join(import.meta.dirname, '../src/cli/main.ts')
-  const env = {
-    PATH: process.env['PATH'],
-    HOME: home,
-    BEHALF_URL: server.url,
-    BEHALF_SESSION: session,
-  }
-  const { stdout } = await promisify(execFile)(process.execPath, [program, ...args], {
-    cwd: home,
-    env,
-  })
-  return stdout
+  const { status, output } = await runBehalf(args, { home, url: server.url, session })
+  assert.equal(status, 0, output)
+  return output
 }
 
 type Draft = { tools: { name: string; class: string; sinks: unknown; consequential: boolean }[] }
@@ -176,7 +166,7 @@ test('a draft names the sinks in nested parameters; what the reviewer leaves out
   const reviewed = await behalf(...review, 'get_salary')
   assert.match(reviewed, /get_salary +read +confidential/)
   assert.match(reviewed, /send_email +egress +consequential +message\.to\[\]\.email \(email\)/)
-  await assert.rejects(behalf(...review, 'get_wages'))
+  await assert.rejects(behalf(...review, 'get_wages'), /get_wages/)
 })
 
 test('what is read as a resource is confidential once a review says so, and not before', async () => {

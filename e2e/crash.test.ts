@@ -31,7 +31,7 @@ import type { Store } from '../src/store/store.ts'
 import { type RunningServer, startServer } from '../scripts/start-server.ts'
 import { startCountingServer } from './counting-server.ts'
 import { type Acknowledged, openStory } from './crash-story.ts'
-import { runCommand } from './scenario.ts'
+import { runCommand } from './run-command.ts'
 
 const CRASHES = Number(process.env['CRASHES'] ?? 10)
 const SEED = process.env['CRASH_SEED'] ?? String(Date.now())

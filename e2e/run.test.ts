@@ -23,7 +23,7 @@ import type { Input, OperationName, Output } from '../src/api/operations.ts'
 import { systemClock } from '../src/base/clock.ts'
 import { type Client as Api, connect } from '../src/client/client.ts'
 import { jailWorks } from '../src/sandbox/bubblewrap.ts'
-import { runCommand } from './scenario.ts'
+import { runCommand } from './run-command.ts'
 
 const root = join(import.meta.dirname, '..')
 const usable = await jailWorks({ clock: systemClock, nodePath: process.execPath })

@@ -9,8 +9,6 @@
  *                 stands for anything
  */
 
-import { spawn } from 'node:child_process'
-
 /** One command and what it must do. */
 export interface Step {
   readonly line: number
@@ -57,35 +55,6 @@ export function parseScenario(text: string): Block[] {
     } else step.output.push(line)
   }
   return blocks
-}
-
-/** What a command did. */
-export interface Ran {
-  readonly status: number
-  readonly output: string
-}
-
-/** Runs a command in a shell, in the folder that is HOME; at most `seconds`. */
-export async function runCommand(
-  command: string,
-  environment: Readonly<Record<string, string>>,
-  seconds = 60,
-): Promise<Ran> {
-  const child = spawn('/bin/sh', ['-c', command], {
-    env: environment,
-    ...(environment['HOME'] !== undefined && { cwd: environment['HOME'] }),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const out: Buffer[] = []
-  const err: Buffer[] = []
-  child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
-  child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
-  const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1_000)
-  const { promise, resolve } = Promise.withResolvers<number>()
-  child.once('close', (code) => resolve(code ?? -1))
-  const status = await promise
-  clearTimeout(timer)
-  return { status, output: Buffer.concat([...out, ...err]).toString('utf8') }
 }
 
 /** `{name}` replaced by what was kept under it. */

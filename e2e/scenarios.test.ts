@@ -5,7 +5,8 @@ import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
-import { fill, matches, memberAt, parseScenario, runCommand } from './scenario.ts'
+import { runCommand } from './run-command.ts'
+import { fill, matches, memberAt, parseScenario } from './scenario.ts'
 import { startServer } from '../scripts/start-server.ts'
 
 const root = join(import.meta.dirname, '..')
