@@ -15,10 +15,12 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import * as z from 'zod'
-import type { Input, OperationName, Output } from '../src/api/operations.ts'
-import { type Client as Api, connect } from '../src/client/client.ts'
+import type { Output } from '../src/api/operations.ts'
+import type { Client as Api } from '../src/client/client.ts'
 import { systemClock } from '../src/base/clock.ts'
+import { addServer, must } from '../scripts/set-up.ts'
 import { startServer, type RunningServer } from '../scripts/start-server.ts'
+import { openCoders } from './coders.ts'
 import { runCommand } from './run-command.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -26,17 +28,10 @@ const asRoot = process.getuid?.() === 0
 
 let home = ''
 let server: RunningServer
-let api: Api
+let administrator: Api
 let connection = ''
 let delegation = ''
 let started: { command: string; args: string[] }
-
-/** What an operation answers; the test cannot go on when it is refused. */
-async function must<N extends OperationName>(name: N, input: Input<N>): Promise<Output<N>> {
-  const result = await api.call(name, input)
-  if (result.ok) return result.value
-  throw new Error(`\`${name}\` was refused: ${result.error.message}`)
-}
 
 before(async () => {
   home = mkdtempSync(join(tmpdir(), 'behalf-bridge-'))
@@ -45,18 +40,8 @@ before(async () => {
   mkdirSync(join(home, 'papers'), { mode: 0o755 })
   writeFileSync(join(home, 'papers/w2.txt'), 'box 1: 84,310\n')
   server = await startServer({ home })
-  api = connect({ url: server.url })
-  const { token } = await must('signIn', { code: server.code ?? '' })
-  api = connect({ url: server.url, session: token })
-  await must('createPerson', { handle: 'paul', name: 'Paul Okri' })
-  await must('createArchetype', { name: 'coder', description: '', owner: 'paul' })
-  const use = 'action in Action::"use", resource'
-  await must('activatePolicies', {
-    sets: {
-      agent: `@id("coders") permit (principal in Archetype::"coder", ${use});`,
-      person: `@id("everybody") permit (principal, ${use});`,
-    },
-  })
+  const opened = await openCoders(server)
+  administrator = opened.administrator
   await reviewed('papers', 'server-filesystem', [join(home, 'papers')], {
     read_text_file: [{ path: 'path', kind: 'path' }],
   })
@@ -82,7 +67,7 @@ before(async () => {
   )
   const ran = await behalf(
     `--json connect claude --archetype coder --details ${home}/intent.json --write --folder ${home}/project`,
-    { BEHALF_SESSION: token },
+    { BEHALF_SESSION: opened.session },
   )
   assert.equal(ran.status, 0, ran.output)
   const made = JSON.parse(ran.output) as { id: string; delegation: string; file: string }
@@ -108,22 +93,20 @@ async function reviewed(
   tools: Readonly<Record<string, { path: string; kind: 'path' }[]>>,
 ): Promise<void> {
   const script = join(root, 'node_modules/@modelcontextprotocol', program, 'dist/index.js')
-  await must('registerServer', {
-    name,
-    title: name,
-    transport: { type: 'stdio', command: 'node', args: [script, ...args], readOnly: [...args] },
-  })
-  const { definitions } = await must('observeServer', { id: name })
-  await must('reviewServer', {
-    id: name,
-    tools: Object.entries(tools).map(([tool, sinks]) => ({
+  await addServer(
+    administrator,
+    {
+      name,
+      title: name,
+      transport: { type: 'stdio', command: 'node', args: [script, ...args], readOnly: [...args] },
+    },
+    Object.entries(tools).map(([tool, sinks]) => ({
       name: tool,
       class: 'read',
       consequential: false,
       sinks,
     })),
-    digests: Object.fromEntries(definitions.map((d) => [`${d.kind}:${d.name}`, d.digest])),
-  })
+  )
 }
 
 /** Runs a command line with nothing of ours in its environment but what is given. */
@@ -176,7 +159,7 @@ async function read(client: Client): Promise<string> {
 }
 
 async function stateOf(agent: string): Promise<string> {
-  return (await must('showAgent', { id: agent })).state
+  return (await must(administrator, 'showAgent', { id: agent })).state
 }
 
 /** Waits until the log has brought about what was asked for. */
@@ -188,16 +171,27 @@ async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
   assert.fail('expected it to become true')
 }
 
-async function chains(): Promise<string[][]> {
-  const story: string[][] = []
+/** Everything that the log holds. */
+async function logged(): Promise<Record<string, unknown>[]> {
+  const all: Record<string, unknown>[] = []
   for (let from: number | null = 0; from !== null;) {
-    const page: Output<'logEntries'> = await must('logEntries', { from })
-    for (const { entry } of page.entries) {
-      if (entry['kind'] === 'call_intended') story.push(entry['agents'] as string[])
-    }
+    const page: Output<'logEntries'> = await must(administrator, 'logEntries', { from })
+    all.push(...page.entries.map(({ entry }) => entry))
     from = page.next
   }
-  return story
+  return all
+}
+
+async function chains(): Promise<string[][]> {
+  const calls = (await logged()).filter(({ kind }) => kind === 'call_intended')
+  return calls.map(({ agents }) => agents as string[])
+}
+
+/** Calls whose outcome is not recorded yet. */
+async function openCalls(): Promise<number> {
+  const kinds = (await logged()).map(({ kind }) => kind)
+  const count = (kind: string): number => kinds.filter((one) => one === kind).length
+  return count('call_intended') - count('call_outcome')
 }
 
 test('two windows of one client are two agents, with two act chains in the log', async () => {
@@ -205,7 +199,7 @@ test('two windows of one client are two agents, with two act chains in the log',
   assert.equal(await read(one.client), 'box 1: 84,310\n')
   assert.equal(await read(two.client), 'box 1: 84,310\n')
   assert.notEqual(one.agent(), two.agent())
-  const client = (await must('showAgent', { id: one.agent() })).parent ?? ''
+  const client = (await must(administrator, 'showAgent', { id: one.agent() })).parent ?? ''
   assert.deepEqual(await chains(), [
     [one.agent(), client],
     [two.agent(), client],
@@ -278,20 +272,6 @@ test('a cancelled call is cancelled at the server, and the next one goes through
   assert.equal(await read(client), 'box 1: 84,310\n')
   await client.close()
 })
-
-/** Calls whose outcome is not recorded yet. */
-async function openCalls(): Promise<number> {
-  let open = 0
-  for (let from: number | null = 0; from !== null;) {
-    const page: Output<'logEntries'> = await must('logEntries', { from })
-    for (const { entry } of page.entries) {
-      if (entry['kind'] === 'call_intended') open++
-      if (entry['kind'] === 'call_outcome') open--
-    }
-    from = page.next
-  }
-  return open
-}
 
 test('what is no message is answered, under its own id where it has one', async () => {
   const lines = [
@@ -401,7 +381,7 @@ test('the door takes nothing but its protocol', async () => {
 
 test('another uid is refused', { skip: !asRoot && 'it takes root to be another uid' }, async () => {
   const details = JSON.parse(readFileSync(join(home, 'intent.json'), 'utf8')) as never
-  const foreign = await must('createConnection', {
+  const foreign = await must(administrator, 'createConnection', {
     client: 'claude',
     purpose: 'work in Claude Code',
     archetype: 'coder',
@@ -433,9 +413,9 @@ test('another uid is refused', { skip: !asRoot && 'it takes root to be another u
 test('a suspended delegation refuses calls, and lets them go on when it is resumed', async () => {
   const { client } = await openWindow()
   assert.equal(await read(client), 'box 1: 84,310\n')
-  await must('suspendDelegation', { id: delegation, reason: 'waiting' })
+  await must(administrator, 'suspendDelegation', { id: delegation, reason: 'waiting' })
   await until(async () => (await read(client).catch(() => '')) !== 'box 1: 84,310\n')
-  await must('resumeDelegation', { id: delegation })
+  await must(administrator, 'resumeDelegation', { id: delegation })
   await until(async () => (await read(client).catch(() => '')) === 'box 1: 84,310\n')
   await client.close()
 })
@@ -449,7 +429,7 @@ test('ending the connection ends its windows, and opens none any more', async ()
         client.onclose = resolve
       }),
   )
-  await must('endConnection', { id: connection })
+  await must(administrator, 'endConnection', { id: connection })
   await Promise.all(closed)
   for (const window of [one, two]) {
     assert.equal(await stateOf(window.agent()), 'ended')
@@ -461,7 +441,7 @@ test('ending the connection ends its windows, and opens none any more', async ()
     [1, 'behalf: refused: connection ended (connection_ended)\n'],
   )
   // Nothing of any window is left: no agent, no socket, no delegation that stands.
-  const { agents } = await must('listAgents', { archetype: 'coder' })
+  const { agents } = await must(administrator, 'listAgents', { archetype: 'coder' })
   assert.deepEqual(
     agents.filter(({ parent, state }) => parent !== undefined && state !== 'ended'),
     [],

@@ -18,11 +18,12 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { addServer, must } from '../scripts/set-up.ts'
 import { startServer, type RunningServer } from '../scripts/start-server.ts'
-import type { Input, OperationName, Output } from '../src/api/operations.ts'
 import { systemClock } from '../src/base/clock.ts'
-import { type Client as Api, connect } from '../src/client/client.ts'
+import type { Client } from '../src/client/client.ts'
 import { jailWorks } from '../src/sandbox/bubblewrap.ts'
+import { openCoders } from './coders.ts'
 import { runCommand } from './run-command.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -33,14 +34,8 @@ let home = ''
 let person = ''
 let project = ''
 let server: RunningServer
-let api: Api
+let administrator: Client
 let token = ''
-
-async function must<N extends OperationName>(name: N, input: Input<N>): Promise<Output<N>> {
-  const result = await api.call(name, input)
-  if (result.ok) return result.value
-  throw new Error(`\`${name}\` was refused: ${result.error.message}`)
-}
 
 before(async () => {
   if (skip !== false) return
@@ -54,35 +49,25 @@ before(async () => {
   writeFileSync(join(home, 'papers/w2.txt'), 'box 1: 84,310\n')
   mkdirSync(project)
   server = await startServer({ home: join(home, 'behalf') })
-  api = connect({ url: server.url })
-  token = (await must('signIn', { code: server.code ?? '' })).token
-  api = connect({ url: server.url, session: token })
-  await must('createPerson', { handle: 'paul', name: 'Paul Okri' })
-  await must('createArchetype', { name: 'coder', description: '', owner: 'paul' })
-  const use = 'action in Action::"use", resource'
-  await must('activatePolicies', {
-    sets: {
-      agent: `@id("coders") permit (principal in Archetype::"coder", ${use});`,
-      person: `@id("everybody") permit (principal, ${use});`,
-    },
-  })
+  const opened = await openCoders(server)
+  administrator = opened.administrator
+  token = opened.session
   const script = join(root, 'node_modules/@modelcontextprotocol/server-filesystem/dist/index.js')
   const papers = join(home, 'papers')
-  await must('registerServer', {
-    name: 'papers',
-    title: 'Papers',
-    transport: {
-      type: 'stdio',
-      command: 'node',
-      args: [script, papers],
-      readOnly: [papers],
-      tier: 'T1',
+  await addServer(
+    administrator,
+    {
+      name: 'papers',
+      title: 'Papers',
+      transport: {
+        type: 'stdio',
+        command: 'node',
+        args: [script, papers],
+        readOnly: [papers],
+        tier: 'T1',
+      },
     },
-  })
-  const { definitions } = await must('observeServer', { id: 'papers' })
-  await must('reviewServer', {
-    id: 'papers',
-    tools: [
+    [
       {
         name: 'read_text_file',
         class: 'read',
@@ -90,8 +75,7 @@ before(async () => {
         sinks: [{ path: 'path', kind: 'path' }],
       },
     ],
-    digests: Object.fromEntries(definitions.map((d) => [`${d.kind}:${d.name}`, d.digest])),
-  })
+  )
   writeFileSync(
     join(home, 'intent.json'),
     JSON.stringify([
@@ -210,13 +194,13 @@ test(
     )
     // Its calls are in the log as those of an agent of its own, under the person's connection.
     const agent = `agt_${/agent\/coder\/([0-9a-f-]{36})/.exec(said)?.[1]}`
-    const { entries } = await must('logEntries', { from: 0 })
+    const { entries } = await must(administrator, 'logEntries', { from: 0 })
     const calls = entries.filter(({ entry }) => entry['kind'] === 'call_intended')
     assert.deepEqual(
       calls.map(({ entry }) => (entry['agents'] as string[])[0]),
       [agent],
     )
-    assert.equal((await must('showAgent', { id: agent })).state, 'ended')
+    assert.equal((await must(administrator, 'showAgent', { id: agent })).state, 'ended')
   },
 )
 
