@@ -3,44 +3,33 @@ import assert from 'node:assert/strict'
 import { sql } from 'kysely'
 import { append } from './append.ts'
 import { checkLog } from './check-log.ts'
-import type { Actor, Entry, EntryOf } from './entry.ts'
+import type { Actor, Entry } from './entry.ts'
 import { loadStory } from './load-story.ts'
 import {
   callsWithoutOutcome,
   delegationTree,
+  endedCalls,
   entriesBetween,
   entriesOfDelegations,
   entryAt,
   signInsOf,
 } from './queries.ts'
-import { openTestLog, testEntry, testIntended, testOutcome, type TestLog } from './testing.ts'
+import {
+  openTestLog,
+  testCreated,
+  testEntry,
+  testIntended,
+  testOutcome,
+  type TestLog,
+} from './testing.ts'
 
 const by: Actor = { type: 'person', person: 'per_alice', presence: 'session' }
-const sealed = { sealed: `sha256:${'a'.repeat(64)}`, bytes: 1 }
-
-function created(delegation: string, parent?: string): EntryOf<'delegation_created'> {
-  return {
-    v: 1,
-    time: 1_767_225_600_000,
-    by,
-    kind: 'delegation_created',
-    delegation,
-    person: 'per_alice',
-    delegate: { archetype: 'clerk', agent: 'agt_1' },
-    ...(parent === undefined ? {} : { parent }),
-    purpose: sealed,
-    details: sealed,
-    stages: [],
-    stage: null,
-    expiresAt: 1_767_229_200,
-  }
-}
 
 const entries: Entry[] = [
-  created('dlg_1'), // 0
-  created('dlg_2'), // 1
-  created('dlg_3', 'dlg_1'), // 2
-  created('dlg_4', 'dlg_3'), // 3
+  testCreated('dlg_1'), // 0
+  testCreated('dlg_2'), // 1
+  testCreated('dlg_3', 'dlg_1'), // 2
+  testCreated('dlg_4', 'dlg_3'), // 3
   testIntended('a', { readAt: 4 }), // 4
   testIntended('b', { delegation: 'dlg_4', agents: ['agt_1', 'agt_1', 'agt_1'], readAt: 5 }), // 5
   testEntry('grp_a'), // 6
@@ -93,15 +82,39 @@ test('calls that nobody knows the outcome of', async (t) => {
   assert.deepEqual(indexes(await callsWithoutOutcome(store.db, 9)), [8])
 })
 
+test('calls that ended, with the entries by which they were let out', async (t) => {
+  const { store } = await written(t)
+  const ended = async (
+    delegations: readonly string[],
+    range: { from?: number; to?: number; limit?: number } = {},
+  ): Promise<(readonly [string, number])[]> => {
+    const found = await endedCalls(store.db, delegations, { from: 0, to: 100, limit: 9, ...range })
+    return found.map(({ intended, outcome }) => [intended.call, outcome.index])
+  }
+  assert.deepEqual(await ended(['dlg_1', 'dlg_4']), [['a', 7]])
+  await store.transaction((tx) =>
+    append(tx, [testOutcome('b', 5, { delegation: 'dlg_4', outcome: 'failed' })]),
+  )
+  const both = [
+    ['a', 7],
+    ['b', 9],
+  ]
+  assert.deepEqual(await ended(['dlg_1', 'dlg_4']), both)
+  assert.deepEqual(await ended(['dlg_1', 'dlg_4'], { limit: 1 }), both.slice(0, 1))
+  assert.deepEqual(await ended(['dlg_1', 'dlg_4'], { from: 8 }), both.slice(1))
+  assert.deepEqual(await ended(['dlg_1', 'dlg_4'], { to: 9 }), both.slice(0, 1))
+  assert.deepEqual(await ended(['dlg_3']), [])
+})
+
 test('a story is loaded with the values that it quotes', async (t) => {
   const { store, vault } = await openTestLog(t)
   const opened = await store.transaction(async (tx) => {
     const [purpose, details] = await vault.sealMany(tx, [{ value: 'file it' }, { value: [] }])
     assert.ok(purpose && details)
     await append(tx, [
-      { ...created('dlg_1'), purpose, details },
+      { ...testCreated('dlg_1'), purpose, details },
       testEntry('grp_a'),
-      created('dlg_2'),
+      testCreated('dlg_2'),
     ])
     return new Map<string, unknown>([
       [purpose.sealed, 'file it'],

@@ -32,8 +32,9 @@ export async function entryAt(db: Db, index: number): Promise<Entry | undefined>
 export async function delegationTree(db: Db, root: string): Promise<string[]> {
   const { rows } = await sql<{ delegation: string }>`
     with recursive tree as (
-      select delegation, index from log_entry
-      where delegation = ${root} and kind = 'delegation_created'
+      -- The first that is said of it: what its agent did since is not looked through.
+      (select delegation, index from log_entry
+        where delegation = ${root} and kind = 'delegation_created' order by index limit 1)
       union
       select child.delegation, child.index from log_entry child
       join tree on child.parent = tree.delegation
@@ -55,6 +56,30 @@ export async function entriesOfDelegations(
       where delegation = any(${delegations}::text[]) and index >= ${range.from ?? 0}
       order by index limit ${range.limit ?? 10_000}`.execute(db),
   )
+}
+
+/** A call that ended: the entry by which it was let out, and that of its outcome. */
+export interface EndedCall {
+  readonly intended: EntryOf<'call_intended'>
+  readonly outcome: PlacedEntry<EntryOf<'call_outcome'>>
+}
+
+/** The calls under these delegations that ended at an index in [from, to), in that order, at most `limit`. */
+export async function endedCalls(
+  db: Db,
+  delegations: readonly string[],
+  range: { readonly from: number; readonly to: number; readonly limit: number },
+): Promise<EndedCall[]> {
+  const { rows } = await sql<Row & { intended: Buffer }>`
+    select o.index, o.entry, i.entry as intended
+    from log_entry o join log_entry i on i.index = o.outcome_of
+    where o.delegation = any(${delegations}::text[]) and o.kind = 'call_outcome'
+      and o.index >= ${range.from} and o.index < ${range.to}
+    order by o.index limit ${range.limit}`.execute(db)
+  return rows.map(({ index, entry, intended }) => ({
+    intended: decodeEntry(intended) as EntryOf<'call_intended'>,
+    outcome: { index, entry: decodeEntry(entry) as EntryOf<'call_outcome'> },
+  }))
 }
 
 /**

@@ -104,6 +104,25 @@ export function testEntry(group: string, touches?: readonly string[]): Entry {
   return touches === undefined ? entry : { ...entry, touches: [...touches] }
 }
 
+const sealed = { sealed: `sha256:${'a'.repeat(64)}`, bytes: 1 }
+
+/** A delegation of Alice's, below `parent` where it is named. */
+export function testCreated(delegation: string, parent?: string): EntryOf<'delegation_created'> {
+  return {
+    ...common,
+    kind: 'delegation_created',
+    delegation,
+    person: 'per_alice',
+    delegate: { archetype: 'clerk', agent: 'agt_1' },
+    ...(parent !== undefined && { parent }),
+    purpose: sealed,
+    details: sealed,
+    stages: [],
+    stage: null,
+    expiresAt: 1_767_229_200,
+  }
+}
+
 /** A call that every constraint permits, by agent `agt_1` under `dlg_1` unless `more` says otherwise. */
 export function testIntended(
   call: string,

@@ -14,18 +14,16 @@ import { openConversation } from '../channel/conversation/open.ts'
 import { inviteTo, saying, type TestConversation } from '../channel/conversation/testing.ts'
 import { fakePrincipalModel } from '../channel/fake-principal-model.ts'
 import type { PrincipalModel } from '../channel/principal-model.ts'
-import { subDelegate } from '../delegation/sub-delegate.ts'
-import { testAgent } from '../identity/testing.ts'
 import type { Session } from '../people/session.ts'
 import { activatePolicies } from '../policy/testing.ts'
 import {
   call,
   openTestGateways,
-  testCaller,
   testReader,
   type TestGateway,
   type TestGateways,
 } from './testing.ts'
+import { below } from './testing-conversed.ts'
 
 /** Alice and the partners may use tools; Sam may not. */
 const PERSON = `
@@ -119,21 +117,8 @@ test('an agent does not shake a director off by passing the work on', async (t) 
   const { env, asks } = await scene(t)
   await inviteTo(env, env.sam.person, 'member')
   await asks(env.sam, 'read the W-2 to me')
-  const { delegation } = env
-  const agent = await testAgent(env)
-  const below = must(
-    await subDelegate(
-      {
-        purpose: 'read',
-        delegate: { archetype: agent.archetype, agent: agent.id },
-        details: delegation.details,
-      },
-      { agent: delegation.delegate.agent as never, delegation: delegation.id },
-      env,
-    ),
-  )
-  const caller = testCaller(agent, below, env)
-  await call(await env.open(), caller, 'read', { path: '/clients/1042/w2' })
+  const helper = await below(env, env.delegation)
+  await call(await env.open(), helper, 'read', { path: '/clients/1042/w2' })
   const decided = await lastDecided(env)
   assert.deepEqual(
     decided.verdicts.filter(({ effect }) => effect === 'deny').map(({ subject }) => subject),

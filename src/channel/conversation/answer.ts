@@ -1,20 +1,16 @@
-/**
- * What the agent answers in a turn: `recordAnswer`.
- *
- * INVARIANT (entitled answers): an answer may hold anything of what its turn was shown, so it goes to those
- * who may know of all of that, and to nobody else. That is computed from the record, not asked of the model.
- */
+/** What the agent answers in a turn: `recordAnswer`. For whom it is, `audience.ts` says. */
 
 import type { Actor } from '../../audit/entry.ts'
 import { newId } from '../../base/id.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
 import type { Tx } from '../../store/store.ts'
+import { audienceOf } from './audience.ts'
 import type { Author, Facts, EventOf, MessageId, Participant, TurnId } from './conversation.ts'
 import { speakersOf } from './directing.ts'
-import { mayKnow, segmentsFor } from './envelopes.ts'
 import { type Folded, foldDirectives, settingsFor } from './fold-directives.ts'
+import { Returned } from './returned.ts'
 import { addTo, type ConversationEnv, sealOne, type Work } from './speaking.ts'
-import { maySee, membersAt, type Transcript, turnOf } from './transcript.ts'
+import { type Transcript, turnOf } from './transcript.ts'
 
 /** What was answered. */
 export interface AnswerRequest {
@@ -48,6 +44,8 @@ export async function recordAnswer(
     transcript: Transcript,
   ) => Promise<Result<Standing>> = anyway,
 ): Promise<Result<RecordedAnswer>> {
+  // It is worked out again where others keep talking: what was read of the log then is not read again.
+  let returned: Returned | undefined
   const added = await addTo(id, as, env, async (tx, reading) => {
     const turn = turnOf(turnId, reading.transcript)
     if (turn === undefined) return refuse({ reason: 'unknown_turn' })
@@ -65,7 +63,13 @@ export async function recordAnswer(
     const sealing = { value: { parts: [{ kind: 'utterance', text }] }, subject: conversation.owner }
     const value = sealOne(sealing, env)
     const message: MessageId = newId('msg', env)
-    const audience = audienceOf(turn, transcript, env)
+    // A model that is served here calls no tools.
+    if (turn.through !== 'channel') returned ??= new Returned(turn.entry + 1)
+    const quiet = (await returned?.read(tx, conversation.delegation)) ?? []
+    const audience = audienceOf(turn, transcript, {
+      ...(returned !== undefined && { returned }),
+      issuer: env.issuer,
+    })
     const facts: Facts = {
       kind: 'answered',
       turn: turnId,
@@ -77,6 +81,7 @@ export async function recordAnswer(
     }
     return ok({
       ...may.value,
+      quiet,
       planned: { facts: [facts], values: [value] },
       value: { message, audience, settings },
     })
@@ -96,30 +101,4 @@ async function anyway(): Promise<Result<Standing>> {
 function withAdmitted(transcript: Transcript, admitted: readonly MessageId[]): Transcript {
   const event = { kind: 'answered', admitted, seq: Number.MAX_SAFE_INTEGER } as EventOf<'answered'>
   return { ...transcript, events: [...transcript.events, event] }
-}
-
-/**
- * Everybody who takes part now and might be shown all that the turn was shown, and all that tools have
- * returned to the agent since: which turn it called them for is not asked of it.
- */
-function audienceOf(
-  turn: EventOf<'turn'>,
-  transcript: Transcript,
-  { issuer }: { readonly issuer: string },
-): readonly Participant[] {
-  const showing = { at: turn.seq, through: turn.through, issuer } as const
-  const drawnOn = segmentsFor(turn.author as Participant, transcript, showing)
-  // A model that is served here calls no tools.
-  const returned = turn.through === 'channel' ? [] : resultsSince(turn, transcript)
-  return [...membersAt(transcript).keys()].filter(
-    (member) =>
-      mayKnow(member, drawnOn, transcript, turn.seq) &&
-      returned.every((result) => maySee(member, result, transcript)),
-  )
-}
-
-function resultsSince(turn: EventOf<'turn'>, { events }: Transcript): readonly EventOf<'result'>[] {
-  return events.filter(
-    (event): event is EventOf<'result'> => event.kind === 'result' && event.seq > turn.seq,
-  )
 }

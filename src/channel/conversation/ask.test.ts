@@ -14,6 +14,7 @@ import { removeMember } from './membership.ts'
 import { say } from './say.ts'
 import type { Speaker } from './speaking.ts'
 import {
+  interrupted,
   inviteTo,
   openTestConversation,
   saying,
@@ -191,25 +192,6 @@ test('an agent speaks with the lesser authority of its own and its person’s', 
   assert.equal(await speaking('d'), 'delegation_revoked')
   assert.deepEqual((await verified(env)).faults, [])
 })
-
-/** As `env`, with something that happens between what is read and what is written. */
-function interrupted(
-  env: TestConversation,
-  meanwhile: (time: number) => Promise<unknown>,
-): TestConversation {
-  let times = 0
-  return {
-    ...env,
-    store: {
-      ...env.store,
-      async snapshot(work) {
-        const read = await env.store.snapshot(work)
-        await meanwhile(++times)
-        return read
-      },
-    },
-  }
-}
 
 test('turns at once: each is told what stands before it in the log, and none is lost', async (t) => {
   const env = await openTestConversation(t)

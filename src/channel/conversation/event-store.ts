@@ -143,6 +143,8 @@ export interface Resting {
   /** The size of the log when it was read, and the subjects that it is about. */
   readonly readAt: number
   readonly relied: readonly Subject[]
+  /** Delegations whose agents no tool has returned anything to since, and that none was made below. */
+  readonly quiet?: readonly string[]
   /** When it ends, in milliseconds of the database's clock. */
   readonly until?: number
 }
@@ -192,11 +194,11 @@ export async function recordIfUnchanged(
 }
 
 function unchanged(id: ConversationId, next: number, resting: Resting): Statement {
-  const { readAt, relied, until = Number.MAX_SAFE_INTEGER } = resting
+  const { readAt, relied, quiet = [], until = Number.MAX_SAFE_INTEGER } = resting
   return {
     name: 'conversation_unchanged',
     text: UNCHANGED,
-    values: [id, next, relied, readAt, until],
+    values: [id, next, relied, readAt, until, quiet],
   }
 }
 
@@ -204,7 +206,10 @@ const UNCHANGED = `
   select ${orFail(`
     $5::bigint > (extract(epoch from clock_timestamp()) * 1000)::bigint
     and (select coalesce(max(seq), -1) + 1 from conversation_event where conversation = $1) = $2::integer
-    and not exists (select from touched where subject = any($3::text[]) and version >= $4::bigint)`)}`
+    and not exists (select from touched where subject = any($3::text[]) and version >= $4::bigint)
+    and not exists (select from log_entry where delegation = any($6::text[]) and index >= $4::bigint
+      and kind = 'call_outcome')
+    and not exists (select from log_entry where parent = any($6::text[]) and index >= $4::bigint)`)}`
 
 /** The statements that write events, the last two being their entries and their rows. */
 function writing(

@@ -88,6 +88,8 @@ export interface Work<T> {
   readonly planned: Omit<Planned, 'next'>
   /** Subjects that it rests on beside the conversation. */
   readonly relied?: readonly Subject[]
+  /** Delegations whose agents must have been returned nothing meanwhile. @see Resting */
+  readonly quiet?: readonly string[]
   /** When what it rests on ends, in milliseconds of the database's clock. */
   readonly until?: number
   readonly value: T
@@ -174,8 +176,8 @@ async function addNow<T>(
     })
     if (!found.ok) return found
     const { readAt, reading, made } = found.value
-    const { relied = [], until, planned, value } = made
-    const resting = { readAt, relied, ...(until !== undefined && { until }) }
+    const { relied = [], quiet = [], until, planned, value } = made
+    const resting = { readAt, relied, quiet, ...(until !== undefined && { until }) }
     const recording = { ...as, conversation: reading.transcript.conversation }
     const plan = { ...planned, next: reading.next, resting }
     const events = await recordIfUnchanged(store, recording, plan, env)

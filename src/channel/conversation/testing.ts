@@ -86,3 +86,22 @@ export async function verified(env: TestConversation): Promise<Verification> {
   const transcript = await transcriptOf(env)
   return await env.store.snapshot((tx) => verifyConversation(tx, transcript, env))
 }
+
+/** As `env`, with something that happens between what is read and what is written. */
+export function interrupted<E extends TestConversation>(
+  env: E,
+  meanwhile: (time: number) => Promise<unknown>,
+): E {
+  let times = 0
+  return {
+    ...env,
+    store: {
+      ...env.store,
+      async snapshot(work) {
+        const read = await env.store.snapshot(work)
+        await meanwhile(++times)
+        return read
+      },
+    },
+  }
+}

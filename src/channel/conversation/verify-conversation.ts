@@ -2,8 +2,8 @@
  * Whether a conversation is what the log says of it: `verifyConversation`.
  *
  * Each event is compared with the entry that it names, the log is searched for entries that no event
- * stands for, and the envelopes of each turn are made again and their digest compared. That the entries
- * are those of a tree that was signed is for `behalf log verify`.
+ * stands for, the envelopes of each turn are made again and their digest compared, and so is for whom each
+ * answer is. That the entries are those of a tree that was signed is for `behalf log verify`.
  */
 
 import { entriesOfDelegations, type PlacedEntry } from '../../audit/queries.ts'
@@ -11,11 +11,13 @@ import type { Entry } from '../../audit/entry.ts'
 import { canonicalJson } from '../../base/canonical-json.ts'
 import type { PersonId } from '../../people/person.ts'
 import type { Tx } from '../../store/store.ts'
+import { audienceOf } from './audience.ts'
 import type { ConversationEvent, EventOf, Participant, TurnId } from './conversation.ts'
 import { envelopesDigest, segmentsFor } from './envelopes.ts'
 import { entryOf } from './event-store.ts'
 import { actionOf, saidOfResult } from './result.ts'
-import { messagesBefore, type Transcript } from './transcript.ts'
+import { Returned } from './returned.ts'
+import { messagesBefore, type Transcript, turnOf } from './transcript.ts'
 
 /** What was found of one turn. */
 export interface VerifiedTurn {
@@ -60,6 +62,10 @@ export async function verifyConversation(
     if (envelopes !== recomputed)
       faults.push(`\`${turn}\` was told other envelopes than the record yields`)
   }
+  for (const event of events) {
+    if (event.kind === 'answered')
+      faults.push(...(await answerFaults(tx, event, transcript, issuer)))
+  }
   const messages = messagesBefore({ events }).length
   return { events: events.length, turns: verified, erased: messages - contents.size, faults }
 }
@@ -74,6 +80,25 @@ function verifiedTurn(
   const segments = segmentsFor(asker, transcript, { at: seq, through, issuer })
   const recomputed = envelopesDigest(segments)
   return { turn, entry, asker, through, envelopes, recomputed, segments: segments.length }
+}
+
+/** An answer for somebody who may not know all that it may hold; one for fewer than may harms nobody. */
+async function answerFaults(
+  tx: Tx,
+  { turn: id, seq, entry, audience }: EventOf<'answered'>,
+  transcript: Transcript,
+  issuer: string,
+): Promise<readonly string[]> {
+  const turn = turnOf(id, transcript)
+  if (turn === undefined || turn.seq > seq) return [`event ${seq} answers no turn before it`]
+  const returned = turn.through === 'channel' ? undefined : new Returned(turn.entry + 1)
+  await returned?.read(tx, transcript.conversation.delegation, entry)
+  const answering = { at: seq, ...(returned !== undefined && { returned }), issuer }
+  // INVARIANT (entitled answers)
+  const may = audienceOf(turn, transcript, answering)
+  return audience
+    .filter((each) => !may.includes(each))
+    .map((each) => `the answer to \`${id}\` is for \`${each}\`, who may not know all of it`)
 }
 
 function faultsOf(
