@@ -14,10 +14,14 @@ import { FOLD, foldable, skeletonOf } from './fold.ts'
 import { type Manner, TextIndex } from './text-index.ts'
 
 /** In which of the texts a value stands, and how. */
-function found(texts: readonly string[], value: string): [number, Manner][] {
+function found(
+  texts: readonly string[],
+  value: string,
+  how: { readonly numeric?: boolean } = {},
+): [number, Manner][] {
   const index = new TextIndex<number>()
   texts.forEach((text, at) => index.add(at, text))
-  return index.find(value, { most: texts.length }).map(({ of, manner }) => [of, manner])
+  return index.find(value, { most: texts.length, ...how }).map(({ of, manner }) => [of, manner])
 }
 
 const LETTERS = Array.from('abcXYZ019.,@/-_ \n“ü€ﬁİ\u0301\u200b')
@@ -146,9 +150,6 @@ for (const [said, value, want] of [
   ['about 5.00', '5', 'number'],
 ] as const) {
   test(`reads ${value} in "${said}": ${want ?? 'not'}`, () => {
-    const index = new TextIndex<number>()
-    index.add(0, said)
-    const hits = index.find(value, { numeric: true }).map(({ manner }) => manner)
-    assert.deepEqual(hits, want === undefined ? [] : [want])
+    assert.deepEqual(found([said], value, { numeric: true }), want === undefined ? [] : [[0, want]])
   })
 }

@@ -6,21 +6,9 @@ import { testActor } from '../audit/testing.ts'
 import { must } from '../base/result.ts'
 import { keepTemplate, lockedTemplate, removeTemplate, templatesOf } from './keep-template.ts'
 import { digestOfTemplate } from './template.ts'
-import { openTestOffice } from './testing.ts'
+import { openTestOffice, refundTemplate } from './testing.ts'
 
-const refund = {
-  name: 'refund',
-  sentence: 'refund order {id} up to {amount}',
-  details: [
-    {
-      type: 'mcp_call',
-      locations: ['shop'],
-      actions: ['tools/call:refund'],
-      arguments: { refund: { order: { equals: 'order-{id}' }, amount: { max: '{amount}' } } },
-      limits: { calls: 1 },
-    },
-  ],
-}
+const refund = refundTemplate('order-{id}')
 
 test('whoever answers for a kind of agent keeps its templates, and takes them away', async (t) => {
   const office = await openTestOffice(t, [])

@@ -17,19 +17,10 @@ import {
 } from './propose-by-model.ts'
 import type { ScopeTool } from './propose-scope.ts'
 import { ceilingOf, type ScopeTemplate } from './template.ts'
+import { refundTemplate } from './testing.ts'
 
 const refund: ScopeTemplate = {
-  name: 'refund',
-  sentence: 'refund order {id} up to {amount}',
-  details: [
-    {
-      type: 'mcp_call',
-      locations: ['shop'],
-      actions: ['tools/call:refund'],
-      arguments: { refund: { order: { equals: '{id}' }, amount: { max: '{amount}' } } },
-      limits: { calls: 1 },
-    },
-  ],
+  ...refundTemplate('{id}'),
   parameters: { id: { type: 'text' }, amount: { within: { max: 100 } } },
 }
 const papers: ScopeTemplate = {

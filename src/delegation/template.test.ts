@@ -12,20 +12,9 @@ import {
   type ScopeTemplate,
   templateInWords,
 } from './template.ts'
+import { refundTemplate } from './testing.ts'
 
-const refund = {
-  name: 'refund',
-  sentence: 'refund order {id} up to {amount}',
-  details: [
-    {
-      type: 'mcp_call',
-      locations: ['https://b.example/mcp/shop'],
-      actions: ['tools/call:refund'],
-      arguments: { refund: { order: { equals: 'order-{id}' }, amount: { max: '{amount}' } } },
-      limits: { calls: 1 },
-    },
-  ],
-}
+const refund = refundTemplate('order-{id}', 'https://b.example/mcp/shop')
 
 for (const [name, words, want] of [
   [

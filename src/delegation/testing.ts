@@ -25,6 +25,7 @@ import type { Migration } from '../store/store.ts'
 import { delegate, type DelegateRequest } from './delegate.ts'
 import type { Delegation } from './delegation.ts'
 import { migrations } from './migrations.ts'
+import type { ScopeTemplate } from './template.ts'
 
 /** People, agents and servers, and all that functions of this folder take as `env`. */
 export interface TestOffice extends TestRegistry {
@@ -131,6 +132,23 @@ export async function testDelegation(
   more: Partial<DelegateRequest> = {},
 ): Promise<Delegation> {
   return must(await delegate(testRequest(office, more), office.alice, office))
+}
+
+/** A template of a shop: one refund, of the order that is said in this way, up to an amount. */
+export function refundTemplate(order: string, location = 'shop'): ScopeTemplate {
+  return {
+    name: 'refund',
+    sentence: 'refund order {id} up to {amount}',
+    details: [
+      {
+        type: 'mcp_call',
+        locations: [location],
+        actions: ['tools/call:refund'],
+        arguments: { refund: { order: { equals: order }, amount: { max: '{amount}' } } },
+        limits: { calls: 1 },
+      },
+    ],
+  }
 }
 
 function tool(stated: Partial<ReviewedTool> & { readonly name: string }): ReviewedTool {
