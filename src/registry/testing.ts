@@ -13,7 +13,7 @@ import { migrations } from './migrations.ts'
 import { observeListing } from './observe.ts'
 import { registerServer } from './register.ts'
 import { reviewServer } from './review.ts'
-import { definitionKey, type ReviewedTool, type Server } from './server.ts'
+import { type Definition, definitionKey, type ReviewedTool, type Server } from './server.ts'
 
 /** What registry functions need, in memory where it can be. */
 export interface TestRegistry extends TestLog {
@@ -63,8 +63,13 @@ export async function reviewedTestServer(
   const transport = { type: 'stdio', command: 'true', args: [] }
   must(await registerServer({ name, title: name, transport }, testReviewer, env))
   const observed = must(await observeListing(name, listing, env))
-  const digests = Object.fromEntries(
-    observed.definitions.map((each) => [definitionKey(each.kind, each.name), each.digest]),
-  )
+  const digests = digestsOf(observed.definitions)
   return must(await reviewServer({ server: name, tools, digests }, testReviewer, env))
+}
+
+/** What a reviewer who saw these definitions accepts. */
+export function digestsOf(definitions: Iterable<Definition>): Record<string, string> {
+  return Object.fromEntries(
+    Array.from(definitions, ({ kind, name, digest }) => [definitionKey(kind, name), digest]),
+  )
 }
