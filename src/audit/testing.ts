@@ -5,19 +5,23 @@ import type { TestContext } from 'node:test'
 import { sha256 } from '../base/bytes.ts'
 import { FakeClock } from '../base/clock.ts'
 import { SeededRandom } from '../base/random.ts'
+import { must } from '../base/result.ts'
 import type { Migration, Store } from '../store/store.ts'
 import { testStore } from '../store/testing.ts'
-import type { CheckpointEnv } from './checkpoint.ts'
-import { encodeEntry, type Actor, type Entry, type EntryOf } from './entry.ts'
+import { append } from './append.ts'
+import { type CheckpointEnv, signCheckpoint } from './checkpoint.ts'
 import { joinBundle } from './entry-bundle.ts'
+import { type Actor, encodeEntry, type Entry, type EntryOf } from './entry.ts'
 import type { HighWaterMark } from './high-water-mark.ts'
 import { migrations } from './migrations.ts'
-import { signNote, type NoteSigner } from './note.ts'
 import { logSigner, verifierKeyOf } from './note-signer.ts'
+import { type NoteSigner, type NoteVerifier, parseVerifierKey, signNote } from './note.ts'
+import { storeTileSource } from './tile-source.ts'
 import { growTree, joinTile, TILE_WIDTH, tilePath, type TileSource } from './tile.ts'
-import { leafInput, rootOf } from './tree.ts'
 import { formatTreeHead, type TreeHead } from './tree-head.ts'
+import { leafInput, rootOf } from './tree.ts'
 import { openVault, type Vault } from './vault.ts'
+import { verifyLog } from './verify.ts'
 
 /** A log in a database of the test's own. */
 export interface TestLog extends CheckpointEnv {
@@ -49,6 +53,43 @@ export async function openTestLog(
     signer: await logSigner(TEST_ORIGIN, key),
     vkey: await verifierKeyOf(TEST_ORIGIN, 'log', key),
     highWater: memoryHighWaterMark(),
+  }
+}
+
+/** Appends so many entries. */
+export async function growTestLog(
+  log: { readonly store: Store },
+  count: number,
+  name = 'grp',
+): Promise<void> {
+  const entries = Array.from({ length: count }, (_, i) => testEntry(`${name}_${i}`))
+  await log.store.transaction((tx) => append(tx, entries))
+}
+
+/** What came of one turn of the checkpointer: `signed 7`, or why nothing was signed. */
+export async function turnOf(env: CheckpointEnv): Promise<string> {
+  const result = await signCheckpoint(env)
+  if (!result.ok) return result.error.reason
+  const { value } = result
+  return value.outcome === 'signed' ? `signed ${value.head.size}` : value.outcome
+}
+
+/** What a verifier says who saw the checkpoint `since`: `7 verified`, or what is wrong, and with which entry. */
+export async function verdictOf(log: TestLog, since?: string): Promise<string> {
+  const trust = { log: log.vkey, ...(since === undefined ? {} : { since }) }
+  const result = await verifyLog(storeTileSource(log.store), trust, { sha256 })
+  if (result.ok) return `${result.value.size} verified`
+  return [result.error.reason, result.error.index].filter((w) => w !== undefined).join(' ')
+}
+
+/** Whom a reader trusts: the log, and the witness `witness.example` with the key `witness`. */
+export async function testTrust(
+  log: TestLog,
+): Promise<{ readonly log: NoteVerifier; readonly witnesses: readonly NoteVerifier[] }> {
+  const witness = await verifierKeyOf('witness.example', 'witness', testKey('witness'))
+  return {
+    log: must(await parseVerifierKey(log.vkey)),
+    witnesses: [must(await parseVerifierKey(witness))],
   }
 }
 
