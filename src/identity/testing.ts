@@ -72,6 +72,18 @@ export async function testAgent(
   return must(await createAgent(request, testActor, testAccountable, env))
 }
 
+/** An installation with one agent. */
+export interface TestAgent {
+  readonly env: TestIdentity
+  readonly agent: Agent
+}
+
+/** Opens it; it ends with the test. */
+export async function openTestAgent(t: TestContext): Promise<TestAgent> {
+  const env = await openTestIdentity(t)
+  return { env, agent: await testAgent(env) }
+}
+
 /** The messages of a stream, one after the other; `next` throws what the stream ended with. */
 export interface Messages<T> {
   next(): Promise<T>
