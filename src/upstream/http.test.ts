@@ -1,72 +1,10 @@
 /** Servers that are slow, gone, or lie, over HTTP. */
 
 import assert from 'node:assert/strict'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { test, type TestContext } from 'node:test'
-import { digestOf } from '../base/bytes.ts'
-import type { JsonObject } from '../base/canonical-json.ts'
-import { FakeClock } from '../base/clock.ts'
+import { test } from 'node:test'
 import type { CallOutcome } from './call.ts'
-import type { UpstreamServer } from './server.ts'
-import { httpServer, options, serverOf, testUpstreams, tool } from './testing.ts'
-
-const SECRET = 'sk-upstream-0123456789abcdef'
-
-type Handle = (body: JsonObject, request: IncomingMessage, response: ServerResponse) => void
-
-function json(response: ServerResponse, message: JsonObject, status = 200): void {
-  response.writeHead(status, { 'content-type': 'application/json' })
-  response.end(JSON.stringify({ jsonrpc: '2.0', ...message }))
-}
-
-const text = (words: string): JsonObject => ({ content: [{ type: 'text', text: words }] })
-
-/** A server of the stateless era that answers calls with `call`. */
-async function modern(t: TestContext, call: Handle): Promise<UpstreamServer> {
-  const url = await httpServer(t, (body, request, response) => {
-    if (body['method'] !== 'server/discover') return call(body, request, response)
-    const result = { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: {} }
-    json(response, { id: body['id'] ?? null, result })
-  })
-  return serverOf({ type: 'http', url, credential: 'key' }, { era: '2026-07-28' })
-}
-
-/** A server of the session era that answers calls with `call`, and lists all it has received. */
-async function legacy(
-  t: TestContext,
-  call: Handle,
-): Promise<{ server: UpstreamServer; received: string[] }> {
-  const received: string[] = []
-  const url = await httpServer(t, (body, request, response) => {
-    const { method, id = null } = body
-    const what = typeof method === 'string' ? method : (request.method ?? '')
-    received.push(`${what} ${String(request.headers['mcp-session-id'] ?? '-')}`)
-    if (request.method === 'DELETE' || id === null) return void response.writeHead(202).end()
-    if (method !== 'initialize') return call(body, request, response)
-    response.setHeader('mcp-session-id', `s${received.length}`)
-    const result = { protocolVersion: '2025-06-18', capabilities: {}, serverInfo: {} }
-    json(response, { id, result })
-  })
-  return {
-    server: serverOf({ type: 'http', url, credential: 'key' }, { era: '2025-11-25' }),
-    received,
-  }
-}
-
-function encoded(value: string): string {
-  return `=?base64?${Buffer.from(value).toString('base64')}?=`
-}
-
-/** What is received in a session with one call. */
-function session(id: string): string[] {
-  return ['notifications/initialized', 'tools/call', 'DELETE'].map((what) => `${what} ${id}`)
-}
-
-function urlOf({ transport }: UpstreamServer): string {
-  return transport.type === 'http' ? transport.url : ''
-}
-
-const credential = (): Promise<string> => Promise.resolve(SECRET)
+import { credential, type Handle, id, json, modern, SECRET, text } from './testing-http.ts'
+import { options, serverOf, testUpstreams, tool } from './testing.ts'
 
 const ended = (
   outcome: 'failed' | 'withheld' | 'unknown',
@@ -86,8 +24,6 @@ const ended = (
     ...(rpc === undefined ? {} : { rpc }),
   },
 })
-
-const id = (body: JsonObject): string | number => body['id'] as number
 
 const cases: [string, Handle, CallOutcome][] = [
   [
@@ -270,141 +206,6 @@ test('http: a large answer below the cap is taken, as JSON and as events', async
     assert.equal(got.outcome, 'ok')
   }
 })
-
-test('http: a request of the stateless era says everything by itself', async (t) => {
-  const seen: unknown[] = []
-  const server = await modern(t, (body, request, response) => {
-    const { host: _, ...headers } = request.headers
-    seen.push(headers, body)
-    json(response, { id: id(body), result: {} })
-  })
-  const schema = {
-    type: 'object',
-    properties: {
-      region: { type: 'string', 'x-mcp-header': 'Region' },
-      count: { type: 'integer' },
-      inner: { type: 'object', properties: { deep: { type: 'boolean', 'x-mcp-header': 'Deep' } } },
-    },
-  }
-  const digest = digestOf('')
-  const definition = {
-    kind: 'tool',
-    name: 'naïve',
-    value: { inputSchema: schema },
-    digest,
-  } as const
-  const definitions = new Map([['tool:naïve', definition]])
-  const args = { region: 'zürich', count: 3, inner: { deep: true } }
-  await testUpstreams(t, { credential }).call(
-    { ...server, definitions },
-    tool('naïve', args),
-    options(),
-  )
-  const body = {
-    jsonrpc: '2.0',
-    id: 2,
-    method: 'tools/call',
-    params: {
-      name: 'naïve',
-      arguments: args,
-      _meta: {
-        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-        'io.modelcontextprotocol/clientCapabilities': {},
-        'io.modelcontextprotocol/clientInfo': { name: 'behalf', version: '0.0.0' },
-      },
-    },
-  }
-  assert.deepEqual(seen, [
-    {
-      accept: 'application/json, text/event-stream',
-      authorization: `Bearer ${SECRET}`,
-      connection: 'keep-alive',
-      'content-length': String(Buffer.byteLength(JSON.stringify(body))),
-      'content-type': 'application/json',
-      'mcp-method': 'tools/call',
-      'mcp-name': encoded('naïve'),
-      'mcp-param-deep': 'true',
-      'mcp-param-region': encoded('zürich'),
-      'mcp-protocol-version': '2026-07-28',
-    },
-    body,
-  ])
-})
-
-test('http: a session goes with every request, is replaced when it is gone, and is ended', async (t) => {
-  let gone = false
-  const versions = new Set<unknown>()
-  const { server, received } = await legacy(t, (body, request, response) => {
-    versions.add(request.headers['mcp-protocol-version'])
-    if (gone)
-      return json(response, { id: null, error: { code: -32_000, message: 'no session' } }, 404)
-    json(response, { id: id(body), result: {} })
-  })
-  const upstreams = testUpstreams(t)
-  const free = serverOf({ type: 'http', url: urlOf(server) }, { era: '2025-11-25' })
-  const call = async (): Promise<string> =>
-    (await upstreams.call(free, tool('x'), options())).outcome
-  assert.equal(await call(), 'ok')
-  gone = true
-  assert.equal(await call(), 'failed')
-  gone = false
-  assert.equal(await call(), 'ok')
-  await upstreams.close()
-  const first = ['initialize -', ...session('s1').toSpliced(2, 0, 'tools/call s1')]
-  assert.deepEqual(received, [...first, 'initialize -', ...session('s6')])
-  assert.deepEqual([...versions], ['2025-06-18'])
-})
-
-test('http: questions of a server in the session era are refused', async (t) => {
-  const answers: unknown[] = []
-  const { server } = await legacy(t, (body, _, response) => {
-    if (body['method'] === undefined) {
-      answers.push([body['id'], body['error'], body['result']])
-      response.writeHead(202).end()
-      return
-    }
-    response.writeHead(200, { 'content-type': 'text/event-stream' })
-    for (const method of ['sampling/createMessage', 'elicitation/create', 'roots/list', 'ping']) {
-      response.write(
-        `data: ${JSON.stringify({ jsonrpc: '2.0', id: method, method, params: {} })}\n\n`,
-      )
-    }
-    response.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id: id(body), result: {} })}\n\n`)
-  })
-  const got = await testUpstreams(t, { credential }).call(server, tool('x'), options())
-  assert.equal(got.outcome, 'ok')
-  const no = { code: -32_601, message: 'method not found' }
-  assert.deepEqual(answers, [
-    ['sampling/createMessage', no, undefined],
-    ['elicitation/create', no, undefined],
-    ['roots/list', no, undefined],
-    ['ping', undefined, {}],
-  ])
-})
-
-for (const era of ['2026-07-28', '2025-11-25'] as const) {
-  test(`http: a call that hangs is timed out and cancelled, in era ${era}`, async (t) => {
-    const clock = new FakeClock()
-    const arrived = Promise.withResolvers<void>()
-    const closed = Promise.withResolvers<void>()
-    const hang: Handle = (_body, _request, response) => {
-      response.on('close', () => closed.resolve())
-      arrived.resolve()
-    }
-    const made =
-      era === '2026-07-28' ? { server: await modern(t, hang), received: [] } : await legacy(t, hang)
-    const upstreams = testUpstreams(t, { clock, credential })
-    const calling = upstreams.call(made.server, tool('x'), options({ timeoutMilliseconds: 5_000 }))
-    await arrived.promise
-    await clock.advance(5_000)
-    const got = await calling
-    assert.equal(got.outcome, 'timed_out')
-    await closed.promise
-    await upstreams.close()
-    const told = made.received.filter((line) => line.startsWith('notifications/cancelled'))
-    assert.equal(told.length, era === '2026-07-28' ? 0 : 1)
-  })
-}
 
 test('http: a call that is refused for its credential has failed, whatever the refusal says', async (t) => {
   const server = await modern(t, (_body, _request, response) => {
