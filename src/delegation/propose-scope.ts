@@ -11,11 +11,11 @@
 
 import { type Digest, digestOfJson } from '../base/bytes.ts'
 import type { Sink, SinkKind } from '../mcp/canonical.ts'
+import { parametersOf } from '../registry/parameters.ts'
 import {
   isRead,
   nounsOfName,
   type OfferedTool,
-  parametersOf,
   singular,
   verbOf,
   wordsOfName,

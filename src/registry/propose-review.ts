@@ -7,8 +7,10 @@
  * consequential.
  */
 
-import type { Json, JsonObject } from '../base/canonical-json.ts'
+import type { JsonObject } from '../base/canonical-json.ts'
 import type { Sink, SinkKind } from '../mcp/canonical.ts'
+import { isObject } from '../mcp/message.ts'
+import { type Parameter, parametersOf, placesOf } from './parameters.ts'
 import type { Definition, ReviewedTool, Server, ToolClass } from './server.ts'
 
 /** A tool as its server describes it. */
@@ -16,15 +18,6 @@ export interface OfferedTool {
   readonly name: string
   readonly description?: string
   readonly inputSchema?: JsonObject
-}
-
-/** A parameter of a tool. */
-export interface Parameter {
-  readonly name: string
-  readonly description: string
-  readonly types: readonly string[]
-  readonly isList: boolean
-  readonly isChoice: boolean
 }
 
 /** The tools that a server's accepted definitions offer. */
@@ -263,115 +256,6 @@ function firstSentence(text = ''): string {
   return text.split(/(?<=\.)\s|\n/)[0] ?? ''
 }
 
-/** The parameters of a tool, from its input schema. */
-export function parametersOf({ inputSchema }: OfferedTool): readonly Parameter[] {
-  const properties = memberOf(inputSchema, 'properties')
-  if (properties === undefined) return []
-  return Object.entries(properties).flatMap(([name, schema]) =>
-    isObject(schema) ? [parameter(name, schema, inputSchema ?? {})] : [],
-  )
-}
-
-/** A value in a tool's arguments. */
-interface Place {
-  /** As a sink's path has it. */
-  readonly path: string
-  readonly parameter: Parameter
-  /** The member that it stands in. */
-  readonly within?: string
-}
-
-const MOST_DEPTH = 6
-const MOST_PLACES = 500
-
-/** Every scalar that a tool takes, in lists, in objects, in the names of members that callers choose. */
-function placesOf({ inputSchema = {} }: OfferedTool): readonly Place[] {
-  const found: Place[] = []
-  visit(inputSchema, { path: '', depth: 0 }, { root: inputSchema, found })
-  return found
-}
-
-interface Above {
-  readonly path: string
-  readonly name?: string
-  readonly depth: number
-}
-
-function visit(
-  schema: JsonObject,
-  above: Above,
-  walk: { readonly root: JsonObject; readonly found: Place[] },
-): void {
-  const { root, found } = walk
-  if (above.depth > MOST_DEPTH) return
-  for (const one of alternativesOf(schema, root)) {
-    const { properties, additionalProperties: others, propertyNames: names } = one
-    const within = above.name === undefined ? {} : { within: above.name }
-    // A map: its names are values, and reach what the map is named for.
-    if (above.name !== undefined && (isObject(others) || isObject(names))) {
-      const key = { ...(isObject(names) ? names : {}), type: 'string' }
-      push(found, {
-        path: `${above.path}{}`,
-        parameter: parameter(above.name, key, root),
-        ...within,
-      })
-    }
-    if (!isObject(properties)) continue
-    for (const [name, member] of Object.entries(properties)) {
-      if (!isObject(member) || found.length >= MOST_PLACES) continue
-      const path = above.path === '' ? name : `${above.path}.${name}`
-      const whole = parameter(name, member, root)
-      const isScalar = whole.types.some((type) => type !== 'array' && type !== 'object')
-      if (isScalar)
-        push(found, { path: whole.isList ? `${path}[]` : path, parameter: whole, ...within })
-      const below = { name, depth: above.depth + 1 }
-      for (const each of alternativesOf(member, root)) {
-        if (isObject(each['items'])) visit(each['items'], { ...below, path: `${path}[]` }, walk)
-        visit(each, { ...below, path }, walk)
-      }
-    }
-  }
-}
-
-/** Once each, whichever alternative of a schema it stands in. */
-function push(found: Place[], place: Place): void {
-  if (!found.some(({ path }) => path === place.path)) found.push(place)
-}
-
-function parameter(name: string, schema: JsonObject, root: JsonObject): Parameter {
-  const alternatives = alternativesOf(schema, root)
-  const items = alternatives.flatMap((one) => (isObject(one['items']) ? [one['items']] : []))
-  const scalars = [...alternatives, ...items.flatMap((one) => alternativesOf(one, root))]
-  const { description } = schema
-  return {
-    name,
-    description: typeof description === 'string' ? description : '',
-    types: scalars.flatMap(({ type, format }) =>
-      [type, format].filter((one) => typeof one === 'string'),
-    ),
-    isList: alternatives.some(({ type }) => type === 'array'),
-    isChoice: scalars.some((one) => Array.isArray(one['enum']) || 'const' in one),
-  }
-}
-
-function alternativesOf(schema: JsonObject, root: JsonObject): JsonObject[] {
-  const { anyOf, oneOf, $ref } = schema
-  if (typeof $ref === 'string') {
-    const defs = memberOf(root, '$defs') ?? memberOf(root, 'definitions') ?? {}
-    const found = defs[$ref.split('/').at(-1) ?? '']
-    // What refers to another reference is looked up where it is visited.
-    return isObject(found) ? [found] : [schema]
-  }
-  const several = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : undefined
-  if (several === undefined) return [schema]
-  return (several as readonly Json[]).filter(isObject).flatMap((one) => alternativesOf(one, root))
-}
-
-function memberOf(value: JsonObject | undefined, name: string): JsonObject | undefined {
-  const member = value?.[name]
-  return isObject(member) ? member : undefined
-}
-
 function isLink(one: Parameter): boolean {
   const links = /^(?:url|uri|link|href|webhook|website|endpoint)s?$/
   const isText = one.types.includes('string')
@@ -417,8 +301,4 @@ export function kindOf(one: Parameter, toolClass?: ToolClass): SinkKind | undefi
   )
     return 'name'
   return undefined
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
