@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { spawn } from 'node:child_process'
-import { Client } from '@modelcontextprotocol/client'
+import { type CallToolResult, Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
@@ -220,6 +220,9 @@ test('both eras pass: lists, calls, refusals, pings, unknown methods', async () 
     assert.equal(client.getServerVersion()?.name, 'behalf')
     const { tools } = await client.listTools()
     assert.deepEqual(tools.map(({ name }) => name).toSorted(), [
+      'behalf__answer_turn',
+      'behalf__fetch_turn',
+      'behalf__list_turns',
       'papers__read_text_file',
       'slow__echo',
       'slow__trigger-long-running-operation',
@@ -248,12 +251,60 @@ test('both eras pass: lists, calls, refusals, pings, unknown methods', async () 
   }
 })
 
+test('a window answers in a conversation that its person began with it, to those who may know what it read', async () => {
+  const { client } = await openWindow()
+  // The client checks results against the output schemas that it was shown.
+  await client.listTools()
+  const use = async (name: string, args: Record<string, unknown> = {}): Promise<CallToolResult> =>
+    await client.callTool({ name: `behalf__${name}`, arguments: args })
+  const none = await use('list_turns')
+  const told = none.content[0]?.type === 'text' ? none.content[0].text : ''
+  assert.equal(none.isError, true)
+  const [, window = ''] = /behalf session create (dlg_\w+) /.exec(told) ?? []
+  const { id } = await must(administrator, 'createConversation', {
+    delegation: window,
+    topic: 'the return',
+  })
+  const paul = { id, member: 'paul', role: 'member' } as const
+  await must(administrator, 'inviteToConversation', paul)
+  const [hello, reading] = [
+    await must(administrator, 'askConversation', { id, question: 'are you there?' }),
+    await must(administrator, 'askConversation', { id, question: 'what is in the W-2?' }),
+  ]
+  const { turns } = (await use('list_turns')).structuredContent as { turns: { turn: string }[] }
+  assert.deepEqual(
+    turns.map(({ turn }) => turn),
+    [hello.turn, reading.turn],
+  )
+  const fetched = (await use('fetch_turn', { turn: reading.turn })).structuredContent as {
+    digest: string
+    messages: { content: string }[]
+  }
+  assert.equal(fetched.digest, reading.envelopes)
+  assert.match(
+    fetched.messages.at(-1)?.content ?? '',
+    /instruction utterance by .*: "what is in the W-2\?"$/,
+  )
+  const audience = async (turn: string, text: string): Promise<number> => {
+    const { structuredContent } = await use('answer_turn', { turn, text })
+    return (structuredContent as { audience: string[] }).audience.length
+  }
+  assert.equal(await audience(hello.turn, 'yes'), 2)
+  // Paul did not ask, so the call is not put to the policy for him.
+  assert.equal(await audience(reading.turn, await read(client)), 1)
+  const again = await use('answer_turn', { turn: reading.turn, text: 'again' })
+  assert.equal(again.isError, true)
+  const verified = await must(administrator, 'verifyConversation', { id })
+  assert.deepEqual([verified.holds, verified.faults], [true, []])
+  await client.close()
+})
+
 test('a client of the SDK before works as well', async () => {
   const client = new OldClient({ name: 'old', version: '1.0.0' })
   await client.connect(new OldTransport({ ...started, stderr: 'ignore', env: plain() }))
   assert.equal(client.getServerVersion()?.name, 'behalf')
   await client.ping()
-  assert.equal((await client.listTools()).tools.length, 3)
+  assert.equal((await client.listTools()).tools.length, 6)
   await client.close()
 })
 

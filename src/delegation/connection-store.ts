@@ -3,6 +3,7 @@
 import type { Id } from '../base/id.ts'
 import type { Tx } from '../store/store.ts'
 import type { Connection, ConnectionId } from './connection.ts'
+import type { DelegationId } from './delegation.ts'
 import type { ConnectionTable } from './migrations.ts'
 
 type Tables = { connection: ConnectionTable }
@@ -33,6 +34,11 @@ export async function connectionsOf(tx: Tx, person: Id<'per'>): Promise<Connecti
     .limit(500)
     .execute()
   return rows.map(connectionFrom)
+}
+
+/** Whether a delegation is a connected client's, whose windows have theirs below it. */
+export async function isConnected(tx: Tx, delegation: DelegationId): Promise<boolean> {
+  return (await select(tx).where('delegation', '=', delegation).executeTakeFirst()) !== undefined
 }
 
 /** Every connection that was not ended. */

@@ -42,14 +42,14 @@ async function scene(t: TestContext): Promise<Scene> {
   must(await activatePolicies({ person: PERSON }, testActor, office))
   const caller = await testReader(office)
   const { delegation } = caller
-  const masterKey = office.random.bytes(32)
   const conversation = must(
-    await openConversation({ delegation: delegation.id, topic: 'the return' }, office.alice, {
-      ...office,
-      masterKey,
-    }),
+    await openConversation(
+      { delegation: delegation.id, topic: 'the return' },
+      office.alice,
+      office,
+    ),
   )
-  const env = { ...office, masterKey, delegation, conversation }
+  const env = { ...office, delegation, conversation }
   const own = await office.open()
   return {
     env,

@@ -26,7 +26,7 @@ import {
   type ServerInfo,
 } from '../mcp/results.ts'
 import { parseStrictJson } from '../mcp/strict-json.ts'
-import { definitionKey } from '../registry/server.ts'
+import { definitionKey, OWN_NAME, SEPARATOR } from '../registry/server.ts'
 import {
   authenticateToken,
   type AuthenticateEnv,
@@ -36,9 +36,10 @@ import {
 import { gatewayResource, serverResource } from '../token/resource.ts'
 import type { CallAnswer } from './call.ts'
 import { type CallEnv, handleCall } from './handle-call.ts'
-import { SEPARATOR, serveList } from './offer.ts'
+import { serveList } from './offer.ts'
 import { refusalResult, withoutDecision } from './refusal-result.ts'
 import type { KnownServer } from './servers-cache.ts'
+import { callTurnTool, isTurnTool, type TurnToolsEnv } from './turn-tools.ts'
 
 /** A request to an MCP endpoint. */
 export interface McpRequest {
@@ -60,7 +61,7 @@ export interface McpAnswer {
 }
 
 /** What the endpoint needs. */
-export interface EndpointEnv extends CallEnv, AuthenticateEnv {
+export interface EndpointEnv extends CallEnv, AuthenticateEnv, TurnToolsEnv {
   readonly info: ServerInfo
   /** A new call id. */
   readonly nextCall: () => string
@@ -159,7 +160,7 @@ async function list(
   const servers = await env.servers.all()
   const chosen =
     request.server === undefined
-      ? servers
+      ? servers.filter(({ server }) => server.name !== OWN_NAME)
       : servers.filter(({ server }) => server.name === request.server)
   if (request.server !== undefined && chosen.length === 0) return transportError('unknown_server')
   const served = await serveList(
@@ -178,6 +179,15 @@ async function call(
   const { message, era, caller } = spoken
   const action = actionOf(message.method, message.params)
   if (!action.ok) return refuse(message.id, action.error.reason, era)
+  const { target: named, arguments: args } = action.value
+  if (request.server === undefined && named.kind === 'tool' && isTurnTool(named.name)) {
+    return callAnswer(
+      message,
+      await callTurnTool({ name: named.name, args }, caller, env),
+      era,
+      env,
+    )
+  }
   const routed = await route(request, action.value, env)
   if (routed === undefined) {
     return request.server === undefined
@@ -238,7 +248,11 @@ async function route(
     return offering && { server: offering, action }
   }
   const at = name.indexOf(SEPARATOR)
-  const server = at > 0 ? await env.servers.named(name.slice(0, at)) : undefined
+  // A server that had our name before it was ours is served at its own endpoint alone.
+  const server =
+    at > 0 && name.slice(0, at) !== OWN_NAME
+      ? await env.servers.named(name.slice(0, at))
+      : undefined
   if (server === undefined) return undefined
   const unprefixed = actionOf(action.method, {
     ...action.params,

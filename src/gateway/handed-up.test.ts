@@ -196,10 +196,9 @@ test('a call that was let out before there was a conversation counts in it when 
   const gateway = await office.open()
   const release = await held(gateway, () => call(gateway, caller, 'read', W2))
   const { delegation } = caller
-  const keyed = { ...office, delegation, masterKey: office.random.bytes(32) }
   const opening = { delegation: delegation.id, topic: 'the return' }
-  const conversation = must(await openConversation(opening, office.alice, keyed))
-  const env = { ...keyed, conversation }
+  const conversation = must(await openConversation(opening, office.alice, office))
+  const env = { ...office, delegation, conversation }
   await inviteTo(env, office.sam.person, 'member')
   const asked = { conversation: conversation.id, question: 'what is in it?' }
   const turn = must(await ask(asked, office.alice, env))

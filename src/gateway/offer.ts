@@ -19,6 +19,7 @@ import {
   type DefinitionKind,
   definitionKey,
   resourceDefinition,
+  SEPARATOR,
   type ServerTier,
 } from '../registry/server.ts'
 import { serverResource } from '../token/resource.ts'
@@ -26,6 +27,7 @@ import type { Caller } from '../token/authenticate-token.ts'
 import type { EndpointEnv } from './endpoint.ts'
 import type { KnownFacts } from './facts-cache.ts'
 import type { KnownServer } from './servers-cache.ts'
+import { offeredTurnTools } from './turn-tools.ts'
 import { promptFacts, resourceFacts, toolFacts } from '../decision/resource-facts.ts'
 
 /** A list as it was asked for. */
@@ -36,9 +38,6 @@ export interface ListRequest {
   readonly prefixed: boolean
   readonly era: Era
 }
-
-/** A server's name and a tool's are joined by this at the endpoint of all servers. */
-export const SEPARATOR = '__'
 
 const KINDS: Readonly<
   Record<ListMethod, { readonly kind: DefinitionKind; readonly method: string }>
@@ -77,6 +76,7 @@ export async function serveList(
       )
       .map((definition) => ({ server, definition })),
   )
+  const own = request.prefixed && method === 'tools/list' ? await offeredTurnTools(known, env) : []
   const { caller } = request
   const [agent] = caller.agents
   const recorded = await env.admissions.recordIdle(agent as string, {
@@ -94,7 +94,7 @@ export async function serveList(
       delegation: caller.delegation,
       agent: agent as string,
       method,
-      names: namesOf(offered),
+      names: [...own.map(({ name }) => name), ...namesOf(offered)],
     }),
   })
   if (!recorded) return refuse({ reason: 'too_many_idle' })
@@ -103,7 +103,7 @@ export async function serveList(
       ? { ...definition.value, name: `${server.name}${SEPARATOR}${definition.name}` }
       : definition.value,
   )
-  return ok(listResult(method, items, request.era, env.info))
+  return ok(listResult(method, [...own, ...items], request.era, env.info))
 }
 
 /** Whether a URI leads to one server: where all are served it has no prefix, and two of a kind are refused. */
@@ -117,8 +117,8 @@ function isAlone({ kind, name }: Definition, servers: readonly KnownServer[]): b
   return offering.length === 1
 }
 
-/** As many names as an entry holds beside all else (`MAX_ENTRY_BYTES`). */
-const MOST_NAMES = 500
+/** As many names as an entry holds beside all else (`MAX_ENTRY_BYTES`), and our own. */
+const MOST_NAMES = 490
 const MOST_NAME_BYTES = 48_000
 
 /** What was offered, for the record: the first that fit. */

@@ -53,10 +53,9 @@ export async function conversed(
   const caller = await testReader(office)
   const { delegation } = caller
   const other = conversing ? delegation : (await testReader(office)).delegation
-  const keyed = { ...office, masterKey: office.random.bytes(32) }
   const opening = { delegation: other.id, topic: 'the return' }
-  const conversation = must(await openConversation(opening, office.alice, keyed))
-  const env = { ...keyed, delegation: other, conversation }
+  const conversation = must(await openConversation(opening, office.alice, office))
+  const env = { ...office, delegation: other, conversation }
   const gateway = await office.open()
   gateway.upstreams.answer = () => texts('box 1 is 84,310')
   return {

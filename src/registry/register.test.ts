@@ -30,6 +30,7 @@ test('registering: what is refused', async (t) => {
     [{ ...good, name: 'Tax' }, 'bad_name'],
     [{ ...good, name: 'tax__engine' }, 'bad_name'],
     [{ ...good, name: '' }, 'bad_name'],
+    [{ ...good, name: 'behalf' }, 'bad_name'],
     [{ ...good, title: '' }, 'bad_title'],
     [{ ...good, title: 'x\u202ey' }, 'bad_title'],
     [{ ...good, timeoutMilliseconds: 0 }, 'bad_limit'],

@@ -15,7 +15,7 @@ import type { Store } from '../store/store.ts'
 import { confinementFault } from './confinement.ts'
 import { forgetCredentials } from './credential.ts'
 import { insertServer, lockServer, replaceRegistration, updateState } from './server-store.ts'
-import { transportSchema, type Registration, type Transport } from './server.ts'
+import { OWN_NAME, transportSchema, type Registration, type Transport } from './server.ts'
 
 /** A server to register. */
 export interface RegisterRequest {
@@ -55,6 +55,10 @@ export async function registerServer(
   env: Env & { readonly random: Random; readonly issuer: string },
 ): Promise<Result<Registration, RegisterRefusal>> {
   if (!isSlug(request.name)) return refuse({ reason: 'bad_name' })
+  if (request.name === OWN_NAME) {
+    const message = `\`${OWN_NAME}\` stands before the gateway's own tools`
+    return refuse({ reason: 'bad_name', message })
+  }
   const title = displayName.safeParse(request.title)
   if (!title.success) return refuse({ reason: 'bad_title' })
   const parsed = reachedBy(request, env.issuer)

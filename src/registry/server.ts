@@ -152,6 +152,12 @@ export function definitionKey(kind: DefinitionKind, name: string): string {
   return `${kind}:${name}`
 }
 
+/** A server's name and a tool's are joined by this at the endpoint of all servers. */
+export const SEPARATOR = '__'
+
+/** No server's name: at the endpoint of all servers it stands before tools of our own. */
+export const OWN_NAME = 'behalf'
+
 /** A server as registered. */
 export interface Registration {
   readonly id: ServerId

@@ -24,7 +24,8 @@ export type TurnId = Id<'trn'>
 /** Accepts exactly the identifiers of conversations. */
 export const conversationIdSchema: z.ZodType<ConversationId> = idSchema('cnv')
 const messageIdSchema: z.ZodType<MessageId> = idSchema('msg')
-const turnIdSchema: z.ZodType<TurnId> = idSchema('trn')
+/** Accepts exactly the identifiers of turns. */
+export const turnIdSchema: z.ZodType<TurnId> = idSchema('trn')
 
 /** An MCP server, as the author of what its tools return. */
 export type ServerPrincipal = Id<'srv'>
