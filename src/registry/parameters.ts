@@ -42,12 +42,33 @@ export interface Place {
 
 const MOST_DEPTH = 6
 const MOST_PLACES = 500
+/** Alternatives and members looked at: of a type that holds itself in many members there would be no end. */
+const MOST_STEPS = 5_000
 
-/** Every scalar that a tool takes, in lists, in objects, in the names of members that callers choose. */
+/**
+ * Every scalar that a tool takes, in lists, in objects, in the names of members that callers choose: as deep
+ * as so many steps reach, so that nothing deep hides what stands above it.
+ */
 export function placesOf({ inputSchema = {} }: Taking): readonly Place[] {
-  const found: Place[] = []
-  visit(inputSchema, { path: '', depth: 0 }, { root: inputSchema, found })
-  return found
+  let places: readonly Place[] = []
+  for (let deepest = 0; deepest <= MOST_DEPTH; deepest++) {
+    const walk: Walk = { root: inputSchema, deepest, found: [], steps: 0 }
+    visit(inputSchema, { path: '', depth: 0 }, walk)
+    if (deepest > 0 && isOver(walk)) break
+    places = walk.found
+  }
+  return places
+}
+
+interface Walk {
+  readonly root: JsonObject
+  readonly deepest: number
+  readonly found: Place[]
+  steps: number
+}
+
+function isOver({ found, steps }: Walk): boolean {
+  return found.length >= MOST_PLACES || steps >= MOST_STEPS
 }
 
 interface Above {
@@ -56,14 +77,12 @@ interface Above {
   readonly depth: number
 }
 
-function visit(
-  schema: JsonObject,
-  above: Above,
-  walk: { readonly root: JsonObject; readonly found: Place[] },
-): void {
+function visit(schema: JsonObject, above: Above, walk: Walk): void {
   const { root, found } = walk
-  if (above.depth > MOST_DEPTH) return
+  if (above.depth > walk.deepest) return
   for (const one of alternativesOf(schema, root)) {
+    if (isOver(walk)) return
+    walk.steps++
     const { properties, additionalProperties: others, propertyNames: names } = one
     const within = above.name === undefined ? {} : { within: above.name }
     // A map: its names are values, and reach what the map is named for.
@@ -77,7 +96,9 @@ function visit(
     }
     if (!isObject(properties)) continue
     for (const [name, member] of Object.entries(properties)) {
-      if (!isObject(member) || found.length >= MOST_PLACES) continue
+      if (isOver(walk)) return
+      walk.steps++
+      if (!isObject(member)) continue
       const path = above.path === '' ? name : `${above.path}.${name}`
       const whole = parameter(name, member, root)
       const isScalar = whole.types.some((type) => type !== 'array' && type !== 'object')

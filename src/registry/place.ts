@@ -3,29 +3,36 @@
 import type { Json, JsonObject } from '../base/canonical-json.ts'
 import { isObject } from '../mcp/message.ts'
 
-const MAX_DEPTH = 40
-
-/** Whether `schema` speaks of the place `path` (`edits[].path`): a misspelt sink would check nothing. */
+/**
+ * Whether `schema` speaks of the place `path` (`edits[].path`): a misspelt sink would check nothing. Each part
+ * of the schema is looked at once for each step, however many references lead to it.
+ */
 export function hasPlace(schema: JsonObject, path: string): boolean {
-  return speaksOf(schema, path.split(/\.|(?=\[\]|\{\})/), { root: schema, depth: 0 })
+  const steps = path.split(/\.|(?=\[\]|\{\})/)
+  const seen = steps.map(() => new Set<JsonObject>())
+  const open: { readonly part: Json | undefined; readonly taken: number }[] = []
+  const look = (parts: readonly (Json | undefined)[], taken: number): void => {
+    for (const part of parts) open.push({ part, taken })
+  }
+  look([schema], 0)
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { part, taken } = next
+    const [step, before] = [steps[taken], seen[taken]]
+    if (step === undefined || before === undefined) {
+      if (part !== undefined && part !== false) return true
+    } else if (isObject(part) && !before.has(part)) {
+      before.add(part)
+      look(sameValue(part, schema), taken)
+      look(belowBy(step, part), taken + 1)
+    }
+  }
+  return false
 }
 
-interface Around {
-  readonly root: JsonObject
-  readonly depth: number
-}
-
-function speaksOf(schema: Json | undefined, steps: readonly string[], around: Around): boolean {
-  const [step, ...rest] = steps
-  if (step === undefined) return schema !== undefined && schema !== false
-  if (!isObject(schema) || around.depth > MAX_DEPTH) return false
-  const deeper = { ...around, depth: around.depth + 1 }
-  const below =
-    step === '[]' ? itemsOf(schema) : step === '{}' ? namesOf(schema) : membersOf(schema, step)
-  return (
-    below.some((each) => speaksOf(each, rest, deeper)) ||
-    sameValue(schema, around.root).some((each) => speaksOf(each, steps, deeper))
-  )
+/** What speaks of the value that a step leads to. */
+function belowBy(step: string, schema: JsonObject): (Json | undefined)[] {
+  if (step === '[]') return itemsOf(schema)
+  return step === '{}' ? namesOf(schema) : membersOf(schema, step)
 }
 
 function membersOf(schema: JsonObject, name: string): (Json | undefined)[] {

@@ -162,6 +162,21 @@ for (const [offered, toolClass, sinks] of [
   })
 }
 
+test('a type that holds itself in many members hides nothing that stands above it', () => {
+  const members = Array.from({ length: 1_000 }, (_, at) => [`m${at}`, { $ref: '#/$defs/Many' }])
+  const many = { type: 'object', properties: Object.fromEntries(members) as JsonObject }
+  const { name, inputSchema } = tool('send_letter', '', {
+    letter: { $ref: '#/$defs/Many' },
+    envelope: { type: 'object', properties: { email: { type: 'string' } } },
+    to: 'string',
+  })
+  const { sinks } = proposeTool({ name, inputSchema: { ...inputSchema, $defs: { Many: many } } })
+  assert.deepEqual(sinks, [
+    { path: 'envelope.email', kind: 'email' },
+    { path: 'to', kind: 'name' },
+  ])
+})
+
 test('what a tool hands out as it stands has no fields', () => {
   assert.equal(isVerbatim(tool('read_file', 'Reads the contents of a file.')), true)
   assert.equal(isVerbatim(tool('get_webpage', 'Returns the content of a web page.')), true)
