@@ -7,28 +7,14 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { EntryOf } from '../audit/entry.ts'
 import { entriesBetween } from '../audit/queries.ts'
-import { testActor } from '../audit/testing.ts'
 import { must } from '../base/result.ts'
 import { ask, type Turn } from '../channel/conversation/ask.ts'
-import { openConversation } from '../channel/conversation/open.ts'
 import { inviteTo, saying, type TestConversation } from '../channel/conversation/testing.ts'
 import { fakePrincipalModel } from '../channel/fake-principal-model.ts'
 import type { PrincipalModel } from '../channel/principal-model.ts'
 import type { Session } from '../people/session.ts'
-import { activatePolicies } from '../policy/testing.ts'
-import {
-  call,
-  openTestGateways,
-  testReader,
-  type TestGateway,
-  type TestGateways,
-} from './testing.ts'
-import { below } from './testing-conversed.ts'
-
-/** Alice and the partners may use tools; Sam may not. */
-const PERSON = `
-  @id("alice") permit (principal == Person::"alice", action in Action::"use", resource);
-  @id("partners") permit (principal in Group::"partners", action in Action::"use", resource);`
+import { below, conversed, W2 } from './testing-conversed.ts'
+import { call, type TestGateway, type TestGateways } from './testing.ts'
 
 interface Scene {
   readonly env: TestGateways & TestConversation
@@ -38,23 +24,11 @@ interface Scene {
 }
 
 async function scene(t: TestContext): Promise<Scene> {
-  const office = await openTestGateways(t)
-  must(await activatePolicies({ person: PERSON }, testActor, office))
-  const caller = await testReader(office)
-  const { delegation } = caller
-  const conversation = must(
-    await openConversation(
-      { delegation: delegation.id, topic: 'the return' },
-      office.alice,
-      office,
-    ),
-  )
-  const env = { ...office, delegation, conversation }
-  const own = await office.open()
+  const { env, caller, gateway: own } = await conversed(t)
   return {
     env,
     async read(gateway = own) {
-      await call(gateway, caller, 'read', { path: '/clients/1042/w2' })
+      await call(gateway, caller, 'read', W2)
       const decided = await lastDecided(env)
       if (decided.kind === 'call_intended') return 'permit'
       const denied = decided.verdicts.filter(({ effect }) => effect === 'deny')
@@ -63,7 +37,7 @@ async function scene(t: TestContext): Promise<Scene> {
     asks: async (session, question, model) =>
       must(
         await ask(
-          { conversation: conversation.id, question },
+          { conversation: env.conversation.id, question },
           session,
           model === undefined ? env : { ...env, model },
         ),
