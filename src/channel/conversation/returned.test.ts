@@ -4,7 +4,7 @@ import { append } from '../../audit/append.ts'
 import type { Entry } from '../../audit/entry.ts'
 import { openTestLog, testCreated, testIntended, testOutcome } from '../../audit/testing.ts'
 import type { PersonId } from '../../people/person.ts'
-import { Returned } from './returned.ts'
+import { endedUnder, Returned } from './returned.ts'
 
 const sealed = { sealed: `sha256:${'a'.repeat(64)}`, bytes: 1 }
 
@@ -42,8 +42,7 @@ test('returns of a delegation and of those below count, each once, from the firs
     ...calls(7, 'dlg_9', alice), // 7, 8
   ])
   const returned = new Returned(5)
-  const read = (to?: number): Promise<readonly string[]> =>
-    store.snapshot((tx) => returned.read(tx, 'dlg_1', to))
+  const read = (): Promise<readonly string[]> => store.snapshot((tx) => returned.read(tx, 'dlg_1'))
   const isFor = (): boolean[] => [
     returned.isFor(alice, 0),
     returned.isFor(paul, 0),
@@ -51,10 +50,8 @@ test('returns of a delegation and of those below count, each once, from the firs
     returned.isFor('per_sam', 0),
   ]
   assert.deepEqual(isFor(), [true, true, true, true])
-  // What came before, and what is under another delegation, is not for Alice alone.
-  assert.deepEqual(await read(6), ['dlg_1', 'dlg_2'])
-  assert.deepEqual(isFor(), [true, true, true, true])
-  await read()
+  // What came before, and what is under another delegation, does not count: it is Alice's alone.
+  assert.deepEqual(await read(), ['dlg_1', 'dlg_2'])
   assert.deepEqual(isFor(), [true, true, false, false])
   await add([testCreated('dlg_3', 'dlg_2'), ...calls(10, 'dlg_3', alice)])
   assert.deepEqual(await read(), ['dlg_1', 'dlg_2', 'dlg_3'])
@@ -67,21 +64,47 @@ test('returns of a delegation and of those below count, each once, from the firs
 
 test('of more calls than are looked at nobody knows for whom they are, however often it is read', async (t) => {
   const { store } = await openTestLog(t)
-  const entries: Entry[] = [testCreated('dlg_1')]
-  while (entries.length < 1_500) entries.push(...calls(entries.length, 'dlg_1', alice, paul))
-  await store.transaction((tx) => append(tx, entries))
-  const all = (entries.length - 1) / 2
-  const cut = async (most: number, steps: readonly number[]): Promise<boolean[]> => {
-    const returned = new Returned(1, most)
-    const found: boolean[] = []
-    for (const to of steps) {
-      await store.snapshot((tx) => returned.read(tx, 'dlg_1', to))
-      found.push(returned.isCut)
-    }
-    assert.deepEqual([returned.isFor(paul, 0), returned.isFor('per_sam', 0)], [true, false])
-    return found
+  const counts = [3, 4, 5].map((most) => new Returned(1, most))
+  const cut = async (entries: readonly Entry[]): Promise<boolean[]> => {
+    await store.transaction((tx) => append(tx, entries))
+    for (const returned of counts) await store.snapshot((tx) => returned.read(tx, 'dlg_1'))
+    return counts.map(({ isCut }) => isCut)
   }
-  assert.deepEqual(await cut(all, [5_000]), [false])
-  assert.deepEqual(await cut(all - 1, [5_000]), [true])
-  assert.deepEqual(await cut(all - 1, [700, entries.length - 1, 5_000]), [false, false, true])
+  const failed = [testIntended('7', {}), testOutcome('7', 7, { outcome: 'failed' })]
+  assert.deepEqual(
+    await cut([
+      testCreated('dlg_1'),
+      ...calls(1, 'dlg_1', alice, paul),
+      ...calls(3, 'dlg_1', alice, paul),
+      ...calls(5, 'dlg_1', alice, paul),
+    ]),
+    [false, false, false],
+  )
+  // One that failed is looked at too, and is for everybody.
+  assert.deepEqual(await cut(failed), [true, false, false])
+  assert.deepEqual(await cut(calls(9, 'dlg_1', alice)), [true, true, false])
+  assert.deepEqual(await cut([testCreated('dlg_2')]), [true, true, false])
+  // What was not looked at any more says nothing.
+  assert.deepEqual(
+    counts.map((returned) => [returned.isFor(alice, 0), returned.isFor(paul, 0)]),
+    [
+      [true, true],
+      [true, true],
+      [true, false],
+    ],
+  )
+})
+
+test('calls that ended are read whole, over pages and in any range', async (t) => {
+  const { store } = await openTestLog(t)
+  const entries: Entry[] = [testCreated('dlg_1')]
+  while (entries.length < 1_000) entries.push(...calls(entries.length, 'dlg_1', alice))
+  await store.transaction((tx) => append(tx, entries))
+  const places = async (range: { from: number; to?: number; limit?: number }): Promise<number[]> =>
+    (await store.snapshot((tx) => endedUnder(tx, ['dlg_1'], range))).map(({ index }) => index)
+  const all = Array.from({ length: 500 }, (_, at) => 2 * at + 2)
+  assert.deepEqual(await places({ from: 0 }), all)
+  assert.deepEqual(await places({ from: 3, to: 900 }), all.slice(1, 449))
+  assert.deepEqual(await places({ from: 0, limit: 201 }), all.slice(0, 201))
+  assert.deepEqual(await places({ from: 0, limit: 400 }), all.slice(0, 400))
 })

@@ -25,35 +25,67 @@ interface Permitted {
 const MOST_CALLS = 10_000
 const PAGE = 200
 
-/** What tools returned under a delegation and below it, from one entry on. */
+/** A call that ended, and who was permitted it if it returned something. */
+export interface Ended {
+  readonly index: number
+  readonly people?: readonly string[]
+}
+
+/** The calls that ended under a delegation and below it, in the range of entries, at most `limit`. */
+export async function endedUnder(
+  tx: Tx,
+  tree: readonly string[],
+  range: { readonly from: number; readonly to?: number; readonly limit?: number },
+): Promise<readonly Ended[]> {
+  const { to = Number.MAX_SAFE_INTEGER, limit = Infinity } = range
+  const found: Ended[] = []
+  for (let from = range.from; found.length < limit;) {
+    const page = await endedCalls(tx, tree, { from, to, limit: PAGE })
+    for (const { intended, outcome } of page) {
+      // A call that failed returned nothing; one that is under way has not.
+      const returned = outcome.entry.result !== undefined
+      const people = (intended.facts?.people ?? []).map(({ person }) => person)
+      found.push({ index: outcome.index, ...(returned && { people }) })
+    }
+    from = (found.at(-1)?.index ?? from) + 1
+    if (page.length < PAGE) break
+  }
+  return found.slice(0, limit)
+}
+
+/** What tools returned under a delegation and below it, as far as it was read. */
 export class Returned {
   readonly #permitted = new Map<string, Permitted>()
   #next: number
   #left: number
 
+  /** Nothing yet, of what ended from the entry `from` on. */
   constructor(from: number, most = MOST_CALLS) {
     this.#next = from
     this.#left = most
   }
 
   /**
-   * Reads on from where it has come to, up to the entry `to`, and returns the delegations that it looked
-   * at. What the log holds stays as it is, so nothing is read twice.
+   * Reads on from where it has come to, and returns the delegations that it looked at. What the log holds
+   * stays as it is, so nothing is read twice.
    */
-  async read(tx: Tx, root: DelegationId, to = Number.MAX_SAFE_INTEGER): Promise<readonly string[]> {
+  async read(tx: Tx, root: DelegationId): Promise<readonly string[]> {
     const tree = await delegationTree(tx, root)
-    while (!this.isCut) {
-      const page = await endedCalls(tx, tree, { from: this.#next, to, limit: PAGE })
-      for (const { intended, outcome } of page) {
-        this.#left--
-        this.#next = outcome.index + 1
-        // A call that failed returned nothing; one that is under way has not.
-        if (outcome.entry.result !== undefined && !this.isCut)
-          this.#add(intended.facts?.people ?? [], outcome.index)
-      }
-      if (page.length < PAGE) break
-    }
+    if (this.isCut) return tree
+    // One more than is looked at says that there are more.
+    const limit = this.#left + 1
+    for (const ended of await endedUnder(tx, tree, { from: this.#next, limit })) this.take(ended)
     return tree
+  }
+
+  /** Takes the next call that ended. */
+  take({ index, people }: Ended): void {
+    this.#left--
+    this.#next = index + 1
+    if (this.isCut || people === undefined) return
+    const key = people.toSorted().join(' ')
+    if (!this.#permitted.has(key))
+      this.#permitted.set(key, { people: new Set(people), first: index })
   }
 
   /** Whether there was more than is looked at. */
@@ -66,11 +98,5 @@ export class Returned {
     return this.#permitted
       .values()
       .every(({ people, first }) => people.has(member) && joined < first)
-  }
-
-  #add(permitted: readonly { readonly person: string }[], first: number): void {
-    const people = new Set(permitted.map(({ person }) => person))
-    const key = [...people].toSorted().join(' ')
-    if (!this.#permitted.has(key)) this.#permitted.set(key, { people, first })
   }
 }

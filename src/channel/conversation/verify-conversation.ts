@@ -6,7 +6,7 @@
  * answer is. That the entries are those of a tree that was signed is for `behalf log verify`.
  */
 
-import { entriesOfDelegations, type PlacedEntry } from '../../audit/queries.ts'
+import { delegationTree, entriesOfDelegations, type PlacedEntry } from '../../audit/queries.ts'
 import type { Entry } from '../../audit/entry.ts'
 import { canonicalJson } from '../../base/canonical-json.ts'
 import type { PersonId } from '../../people/person.ts'
@@ -16,7 +16,7 @@ import type { ConversationEvent, EventOf, Participant, TurnId } from './conversa
 import { envelopesDigest, segmentsFor } from './envelopes.ts'
 import { entryOf } from './event-store.ts'
 import { actionOf, saidOfResult } from './result.ts'
-import { Returned } from './returned.ts'
+import { endedUnder, Returned } from './returned.ts'
 import { messagesBefore, type Transcript, turnOf } from './transcript.ts'
 
 /** What was found of one turn. */
@@ -62,10 +62,7 @@ export async function verifyConversation(
     if (envelopes !== recomputed)
       faults.push(`\`${turn}\` was told other envelopes than the record yields`)
   }
-  for (const event of events) {
-    if (event.kind === 'answered')
-      faults.push(...(await answerFaults(tx, event, transcript, issuer)))
-  }
+  faults.push(...(await answerFaults(tx, transcript, issuer)))
   const messages = messagesBefore({ events }).length
   return { events: events.length, turns: verified, erased: messages - contents.size, faults }
 }
@@ -82,23 +79,33 @@ function verifiedTurn(
   return { turn, entry, asker, through, envelopes, recomputed, segments: segments.length }
 }
 
-/** An answer for somebody who may not know all that it may hold; one for fewer than may harms nobody. */
+/** Answers for somebody who may not know all that they may hold; one for fewer than may harms nobody. */
 async function answerFaults(
   tx: Tx,
-  { turn: id, seq, entry, audience }: EventOf<'answered'>,
   transcript: Transcript,
   issuer: string,
 ): Promise<readonly string[]> {
-  const turn = turnOf(id, transcript)
-  if (turn === undefined || turn.seq > seq) return [`event ${seq} answers no turn before it`]
-  const returned = turn.through === 'channel' ? undefined : new Returned(turn.entry + 1)
-  await returned?.read(tx, transcript.conversation.delegation, entry)
-  const answering = { at: seq, ...(returned !== undefined && { returned }), issuer }
-  // INVARIANT (entitled answers)
-  const may = audienceOf(turn, transcript, answering)
-  return audience
-    .filter((each) => !may.includes(each))
-    .map((each) => `the answer to \`${id}\` is for \`${each}\`, who may not know all of it`)
+  const answers = transcript.events.filter((event) => event.kind === 'answered')
+  const from = transcript.events.find((event) => event.kind === 'turn')?.entry
+  const to = answers.at(-1)?.entry
+  if (from === undefined || to === undefined) return []
+  // Once for all: turns that wait side by side have the same calls.
+  const tree = await delegationTree(tx, transcript.conversation.delegation)
+  const ended = await endedUnder(tx, tree, { from, to })
+  return answers.flatMap(({ turn: id, seq, entry, audience }) => {
+    const turn = turnOf(id, transcript)
+    if (turn === undefined || turn.seq > seq) return [`event ${seq} answers no turn before it`]
+    const returned = new Returned(turn.entry)
+    for (const call of ended) {
+      if (call.index > turn.entry && call.index < entry) returned.take(call)
+    }
+    const answering = { at: seq, ...(turn.through !== 'channel' && { returned }), issuer }
+    // INVARIANT (entitled answers)
+    const may = audienceOf(turn, transcript, answering)
+    return audience
+      .filter((each) => !may.includes(each))
+      .map((each) => `the answer to \`${id}\` is for \`${each}\`, who may not know all of it`)
+  })
 }
 
 function faultsOf(
