@@ -161,7 +161,7 @@ export async function lastRefusals(
   db: Db,
   delegation: string,
   { before, limit }: { readonly before: number; readonly limit: number },
-): Promise<PlacedEntry<EntryOf<'call_refused'> | EntryOf<'operation_refused'>>[]> {
+): Promise<PlacedEntry<Refused>[]> {
   const entries = placed(
     await sql<Row>`
       select index, entry from log_entry
@@ -169,7 +169,7 @@ export async function lastRefusals(
         and index < ${before} and index >= ${before - MOST_BETWEEN}
       order by index desc limit ${limit}`.execute(db),
   )
-  return entries.filter((e): e is PlacedEntry<EntryOf<'call_refused'>> => isRefused(e.entry))
+  return entries.filter((e): e is PlacedEntry<Refused> => isRefused(e.entry))
 }
 
 /** Whether the log says how the call ended that was intended at `intended`: `unknown` is no such word. */
@@ -193,6 +193,8 @@ function placed(result: { readonly rows: readonly Row[] }): PlacedEntry[] {
 function isIntended(entry: Entry): boolean {
   return entry.kind === 'call_intended'
 }
+
+type Refused = EntryOf<'call_refused' | 'operation_refused'>
 
 function isRefused({ kind }: Entry): boolean {
   return kind === 'call_refused' || kind === 'operation_refused'

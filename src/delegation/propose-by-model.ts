@@ -29,6 +29,7 @@ import {
   parametersOfSentence,
   type ScopeTemplate,
   templateInWords,
+  termsOf,
 } from './template.ts'
 
 /** All that a model is asked from: nothing that was fetched since. */
@@ -125,7 +126,7 @@ export function promptOf({ words, templates, tools }: ModelQuestion): Result<Pro
 }
 
 function parameterTold(template: ScopeTemplate, name: string): JsonObject {
-  const { within } = template.parameters?.[name] ?? {}
+  const { within } = termsOf(template, name)
   return {
     name,
     type: isNumeric(template, name) ? 'number' : 'text',

@@ -188,7 +188,8 @@ function canStand(value: string, { under, isWhole }: Place): boolean {
   return isWhole || (under !== 'prefix' && under !== 'host') || !STRUCTURE.test(value)
 }
 
-function termsOf(
+/** What is declared of a parameter; nothing where nothing is. */
+export function termsOf(
   { parameters = {} }: Pick<ScopeTemplate, 'parameters'>,
   name: string,
 ): ParameterTerms {
@@ -299,7 +300,7 @@ function widest(condition: Condition, parameters: Declared): Condition {
 function widestOf(name: string, operand: Json | undefined, parameters: Declared): Condition {
   if (typeof operand !== 'string') return {}
   const [, whole] = WHOLE.exec(operand) ?? []
-  const within = whole === undefined ? {} : (parameters[whole]?.within ?? {})
+  const within = whole === undefined ? {} : (termsOf({ parameters }, whole).within ?? {})
   switch (name) {
     case 'equals':
       return whole === undefined ? { pattern: operand.replaceAll(PARAMETER, '*') } : within
@@ -334,7 +335,7 @@ function boundsOf(limits: Json, parameters: Declared): JsonObject {
     members(limits).flatMap(([name, value]): [string, Json][] => {
       if (typeof value === 'object') return [[name, boundsOf(value, parameters)]]
       if (typeof value !== 'string') return [[name, value]]
-      const most = parameters[WHOLE.exec(value)?.[1] ?? '']?.within?.max
+      const most = termsOf({ parameters }, WHOLE.exec(value)?.[1] ?? '').within?.max
       return most === undefined ? [] : [[name, most]]
     }),
   )
