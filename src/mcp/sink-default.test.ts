@@ -11,6 +11,12 @@ const object = (properties: JsonObject, more: JsonObject = {}): JsonObject => ({
   ...more,
 })
 
+const edits = object({ edits: { type: 'array', items: object({ path: filled }) } })
+const many = Array.from({ length: 5_000 }, () => ({ path: 'a' }))
+const padded = object({
+  path: { anyOf: [filled, ...Array.from({ length: 3_000 }, (_, at) => ({ const: `${at}` }))] },
+})
+
 const cases: readonly [
   name: string,
   schema: JsonObject,
@@ -68,6 +74,17 @@ const cases: readonly [
     true,
   ],
   ['named like a member of every object', object({}), 'constructor', {}, true],
+  ['in the last of many items', edits, 'edits[].path', { edits: [...many, {}] }, false],
+  ['in many items', edits, 'edits[].path', { edits: many }, true],
+  [
+    'in many items without a default',
+    object({ edits: { type: 'array', items: object({ path: plain }) } }),
+    'edits[].path',
+    { edits: many.map(() => ({})) },
+    true,
+  ],
+  ['behind more alternatives than are looked at', padded, 'path', {}, false],
+  ['said, behind more alternatives than are looked at', padded, 'path', { path: 'a' }, true],
 ]
 for (const [name, schema, path, args, ok] of cases) {
   test(`a sink that is ${name}: ${ok ? 'accepted' : 'refused'}`, () => {

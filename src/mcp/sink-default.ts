@@ -29,7 +29,7 @@ export function checkDefaults(
       .replace(/\{\}$/, '')
       .split('.')
       .flatMap((step) => step.split(/(?=\[\])/))
-    const search: Search = { root: schema, left: MOST_SCHEMAS }
+    const search: Search = { root: schema, left: MOST_SCHEMAS, known: new Map() }
     if (!isFilled(args, steps, [schema], search)) continue
     const message = 'expected what the server would fill in to be said'
     return refuse({ reason: 'argument_unsaid', at: path, message })
@@ -41,6 +41,8 @@ export function checkDefaults(
 interface Search {
   readonly root: JsonObject
   left: number
+  /** Those that were looked at, each with what speaks of the same place: many items have one schema. */
+  readonly known: Map<JsonObject, readonly JsonObject[]>
 }
 
 const MOST_SCHEMAS = 2_000
@@ -53,8 +55,10 @@ function isFilled(
   search: Search,
 ): boolean {
   const all = alternatives(schemas, search)
-  // A default above may hold the sink, or be completed by the defaults within.
-  if (value === undefined && all.some((schema) => isSaid(schema['default']))) return true
+  // A default above may hold the sink, or be completed by the defaults within. Where there was too much to
+  // look at, there may be one.
+  const mayFill = search.left < 0 || all.some((schema) => isSaid(schema['default']))
+  if (value === undefined && mayFill) return true
   const [step, ...rest] = steps
   if (step === undefined) return false
   if (step === '[]') {
@@ -76,9 +80,15 @@ function isSaid(value: Json | undefined): boolean {
 }
 
 /** Every schema that may speak of the same place: references and alternatives, whichever would hold. */
-function alternatives(schemas: readonly Json[], search: Search): JsonObject[] {
+function alternatives(schemas: readonly Json[], search: Search): readonly JsonObject[] {
+  return [...new Set(schemas.filter(isObject).flatMap((one) => alternativesTo(one, search)))]
+}
+
+function alternativesTo(one: JsonObject, search: Search): readonly JsonObject[] {
+  const known = search.known.get(one)
+  if (known !== undefined) return known
   const found: JsonObject[] = []
-  const open = [...schemas]
+  const open: Json[] = [one]
   for (let schema = open.pop(); schema !== undefined; schema = open.pop()) {
     if (!isObject(schema) || found.includes(schema) || search.left-- <= 0) continue
     found.push(schema)
@@ -90,6 +100,7 @@ function alternatives(schemas: readonly Json[], search: Search): JsonObject[] {
     const { $ref: reference } = schema
     if (typeof reference === 'string') open.push(resolved(reference, search.root) ?? true)
   }
+  search.known.set(one, found)
   return found
 }
 
