@@ -24,7 +24,9 @@ export function testRules(cases: readonly RuleCase[]): void {
   }
 }
 
+/** The digest of something. */
 export const digest = `sha256:${'a'.repeat(64)}`
+/** That of something else. */
 export const other = `sha256:${'b'.repeat(64)}`
 
 const { v, time, by } = testEntry('grp_a')

@@ -18,13 +18,16 @@ import {
   type TestRegistry,
 } from './testing.ts'
 
+/** What a reviewer says of `read`. */
 export const readTool: ReviewedTool = {
   name: 'read',
   class: 'read',
   sinks: [{ path: 'path', kind: 'path' }],
   consequential: false,
 }
+/** A tool that is reviewed. */
 export const read = testTool('read', { path: { type: 'string' } })
+/** A tool that nobody chose. */
 export const write = testTool('write', { path: { type: 'string' }, text: { type: 'string' } })
 /** All that it offers. */
 export const listing = testListing([read, write], {
