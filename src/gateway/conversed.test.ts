@@ -162,7 +162,7 @@ test('results of many calls at once, through two gateways, stand one after the o
   const { env, caller, gateway, asks, results } = await conversed(t)
   const other = await env.open()
   other.upstreams.answer = ({ request }) => texts(JSON.stringify(request.params))
-  const calls = Array.from({ length: 24 }, (_, at) =>
+  const calls = Array.from({ length: 16 }, (_, at) =>
     call(at % 2 === 0 ? gateway : other, caller, 'read', { path: `/clients/1042/${at}` }),
   )
   await Promise.all([
@@ -171,9 +171,9 @@ test('results of many calls at once, through two gateways, stand one after the o
     asks(env.alice, 'and?'),
     saying(env, env.alice, 'and then'),
   ])
-  assert.equal((await results()).length, 24)
+  assert.equal((await results()).length, 16)
   const { events, faults } = await verified(env)
-  assert.deepEqual([events, faults], [29, []])
+  assert.deepEqual([events, faults], [21, []])
   await env.check()
 })
 
