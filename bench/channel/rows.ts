@@ -22,6 +22,8 @@ export interface Row {
   /** Messages whose admission the model says as it is. */
   readonly admission?: number
   readonly messages?: number
+  /** Of several trainings: the accuracy of each, or its attack success where somebody attacks. */
+  readonly trainings?: readonly number[]
 }
 
 /** The rows of a set on all trainings of a model: alone, and with the control plane behind it. */
@@ -60,6 +62,7 @@ function rowOf(
     sum('admittedRight'),
   ]
   const [tries, messages] = [sum('tries'), sum('messages')]
+  const each = counts.map((one) => (one.won ?? one.right ?? 0) / one.n)
   return {
     ...of,
     n,
@@ -67,6 +70,7 @@ function rowOf(
     ...(won !== undefined && { attackSuccess: won / n }),
     ...(tries !== undefined && { attackSuccessPerTry: (triesWon ?? 0) / tries, tries }),
     ...(messages !== undefined && { admission: (admittedRight ?? 0) / messages, messages }),
+    ...(each.length > 1 && { trainings: each }),
   }
 }
 
