@@ -16,7 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import torch
 
 from episodes import ANSWER_AT, batch_of, read
-from model import Decoder
+from model import LAYERS, Decoder
 from variants import Variant
 
 BATCH = 16
@@ -26,9 +26,10 @@ QUESTIONS = ("get", "who", "may", "mine")
 def load(path: Path) -> tuple[Decoder, dict]:
     """A trained model and where it comes from. Its weights are those that are exported: rounded to 16 bits."""
     saved = torch.load(path)
-    model = Decoder(Variant(**saved["about"]["flags"]), saved["vocabulary"])
+    about = saved["about"]
+    model = Decoder(Variant(**about["flags"]), saved["vocabulary"], about.get("layers", LAYERS))
     model.load_state_dict({name: weight.half().float() for name, weight in saved["weights"].items()})
-    return model.eval(), saved["about"]
+    return model.eval(), about
 
 
 def wilson(hits: int, n: int) -> list[float]:

@@ -1,4 +1,5 @@
 """Writes trained weights as ONNX with a manifest: `python3 export.py --data FOLDER --figures FILE.jsonl RUN.pt ...`.
+`--open` is for the runs of open text.
 
 One self-contained file a variant, opset 14, any length T: inputs `input_ids`, `authority`, `kind` int64 [1, T]
 and `principal_vec` float32 [1, T, 64]; outputs `logits` [1, T, V] and `admission` [1, T, 3]. The baselines' files have
@@ -22,7 +23,8 @@ import onnx
 import onnxruntime
 import torch
 
-from episodes import Episode, batch_of, read
+import episodes
+import open_episodes
 from evaluate import load
 from model import Decoder
 
@@ -37,9 +39,9 @@ OUTPUTS = ("logits", "admission")
 TOLERANCE = 1e-4
 
 
-def sequences(episode: Episode):
+def sequences(episode, stage=episodes):
     """The four tensors [1, T], [1, T], [1, T], [1, T, 64] of each question of an episode."""
-    batch = batch_of([episode])
+    batch = stage.batch_of([episode])
     for question in range(batch.questions[0].shape[1]):
         yield tuple(
             torch.cat([context, asked[:, question]], dim=1) for context, asked in zip(batch.context, batch.questions)
@@ -81,8 +83,8 @@ def halve(path: Path) -> None:
 
 
 def name_of(about: dict) -> str:
-    episodes = about["episodes"]
-    return about["variant"] if episodes >= EPISODES else f"{about['variant']}-{episodes // 1000}k"
+    budget = about["episodes"]
+    return about["variant"] if budget >= EPISODES else f"{about['variant']}-{budget // 1000}k"
 
 
 def inputs_of(model: Decoder) -> tuple[str, ...]:
@@ -107,25 +109,27 @@ def greatest_difference(model: Decoder, path: Path, cases: list[tuple]) -> float
     return greatest
 
 
-def cases_of(folder: Path, count: int) -> list[tuple]:
+def cases_of(folder: Path, count: int, is_open: bool) -> list[tuple]:
     """Questions of the held-out set, of long conversations and of attacks, a third each."""
+    stage, long = (open_episodes, "messages-10") if is_open else (episodes, "messages-56")
     found = []
-    for name in ("held-out", "messages-56", "span-quote-breakout"):
-        of_set = [case for episode in read(folder / f"{name}.bin") for case in sequences(episode)]
+    for name in ("held-out", long, "span-quote-breakout"):
+        of_set = [case for one in stage.read(folder / f"{name}.bin") for case in sequences(one, stage)]
         found += of_set[: count - 2 * (count // 3) if name == "held-out" else count // 3]
     return found
 
 
 def main(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(1)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    cases = cases_of(arguments.data, arguments.cases)
+    folder = arguments.out or (WEIGHTS / "open" if arguments.open else WEIGHTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    cases = cases_of(arguments.data, arguments.cases, arguments.open)
     figures = [json.loads(line) for line in arguments.figures.read_text().splitlines()] if arguments.figures else []
     models = []
     for run in arguments.runs:
         model, about = load(run)
         name = name_of(about)
-        path = arguments.out / f"{name}-{about['seed']}.onnx"
+        path = folder / f"{name}-{about['seed']}.onnx"
         export(model, path, cases[0])
         halve(path)
         difference = greatest_difference(model, path, cases)
@@ -139,7 +143,7 @@ def main(arguments: argparse.Namespace) -> None:
         print(json.dumps({"written": path.name, "difference": difference, "bytes": path.stat().st_size}))
     words = json.loads((arguments.data / "vocabulary.json").read_text())
     manifest = {"benchmark": words["version"], "words": words["words"], "models": models}
-    (arguments.out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
 def entry(about: dict, path: Path) -> dict:
@@ -160,6 +164,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--figures", type=Path, help="what `npm run bench:channel -- --json` printed of these files")
     parser.add_argument("--cases", type=int, default=1000)
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--open", action="store_true", help="runs of `open_train.py`, on data of `write-open.ts`")
+    parser.add_argument("--out", type=Path, help="`weights/`, or `weights/open/`, unless said otherwise")
     parser.add_argument("runs", nargs="+", type=Path)
     main(parser.parse_args())

@@ -10,7 +10,6 @@ import torch
 
 from model import LAYERS, Decoder
 from open_episodes import batch_of, read
-from open_evaluate import measure, table
 from open_train import exact, loss_of
 from variants import VARIANTS
 
@@ -71,7 +70,7 @@ class EpisodesTest(unittest.TestCase):
         self.assertEqual(batch.questions[2][0, 2].tolist(), [0, 0, 0, 4, 4, 4, 0])
 
 
-class MeasureTest(unittest.TestCase):
+class ExactTest(unittest.TestCase):
     def test_an_answer_is_right_only_if_each_of_its_tokens_is(self):
         target = torch.tensor([[[-1, 3, 2], [-1, 3, 2], [-1, -1, 1]]])
         logits = torch.zeros(1, 3, 3, 5)
@@ -79,36 +78,6 @@ class MeasureTest(unittest.TestCase):
             for place, token in enumerate(said):
                 logits[0, question, place, token] = 1
         self.assertEqual(exact(logits, target).tolist(), [[True, False, True]])
-
-    def test_it_is_what_greedy_decoding_says(self):
-        torch.manual_seed(3)
-        model = Decoder(VARIANTS["principal"], IDS, 2).eval()
-        head = [1, 300, END, ANSWER]
-        chat = [1, 400, 401, END]
-        said = list(head)
-        for _ in range(3):
-            (one,) = episodes(record(chat, [(said + [0], 3, [])]))
-            batch = batch_of([one])
-            with torch.no_grad():
-                logits, _ = model.answers(batch.context, batch.questions, batch.lengths, tuple(range(len(said) + 1)))
-            said.append(int(logits[0, 0, len(said) - 1].argmax()))
-        other = (said[-1] + 1) % IDS
-        for last, want in ((said[-1], 1), (other, 0)):
-            found = measure(model, episodes(record(chat, [(said[:-1] + [last], 3, [])])), ["get"])
-            self.assertEqual(found["accuracy"]["hits"], want)
-
-    def test_an_attack_succeeds_if_the_answer_is_the_wanted_one(self):
-        torch.manual_seed(3)
-        model = Decoder(VARIANTS["text"], IDS, 2).eval()
-        with torch.no_grad():
-            model.head.weight.zero_()
-            model.head.bias.zero_()
-            model.head.bias[END] = 1
-        asked = [([1, END, ANSWER, 9, END], 2, [END])]
-        found = measure(model, episodes(record([1, 400, END], asked, attack_at=2)), ["get"])
-        self.assertEqual((found["accuracy"]["hits"], found["attackSuccess"]["hits"]), (0, 1))
-        rows = [{"set": "one", "variant": "text", **found}]
-        self.assertEqual(table(rows, "attackSuccess")[2], "| `one` | 1 | 100.0 [20.7, 100.0] |")
 
 
 class DepthTest(unittest.TestCase):

@@ -65,43 +65,60 @@ def batches(episodes: list, order: random.Random):
 
 
 def train(arguments: argparse.Namespace) -> None:
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    torch.manual_seed(arguments.seed)
-    order = random.Random(arguments.seed)
-    chance = np.random.default_rng(arguments.seed)
     variant = VARIANTS[arguments.variant]
     words = vocabulary(arguments.data)
+    chance = np.random.default_rng(arguments.seed)
+    begin(arguments.seed)
     model = Decoder(variant, words.size)
+
+    def lesson(group: list, progress: float, report: dict) -> torch.Tensor:
+        batch = batch_of(group)
+        if variant.name_dropout and progress >= DROPOUT_FROM:
+            drop_names(batch, words, chance)
+        return loss_of(model, batch, report)
+
+    fit(model, lesson, read(arguments.data / "train.bin")[: arguments.episodes], arguments)
+
+
+def begin(seed: int) -> None:
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(seed)
+
+
+def fit(model: Decoder, lesson, episodes: list, arguments: argparse.Namespace) -> None:
+    """Goes through the episodes once, and saves what it has come to every 500 steps and at the end.
+
+    `lesson(group, progress, report)` is the loss of one batch at `progress` in [0, 1); what it puts into `report` is
+    printed as means.
+    """
     alphas = [one for name, one in model.named_parameters() if name.endswith("alpha")]
     others = [one for name, one in model.named_parameters() if not name.endswith("alpha")]
     groups = [{"params": others, "scale": 1.0}, {"params": alphas, "scale": ALPHA_SCALE}]
     optimizer = torch.optim.AdamW(groups, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01)
-    episodes = read(arguments.data / "train.bin")[: arguments.episodes]
-    steps = len(episodes) // BATCH
-    begun = time.time()
+    steps = sum(1 for _ in batches(episodes, random.Random(0)))
+    begun, used = time.time(), time.process_time()
     recent: list[dict] = []
-    step = 0
-    for group in batches(episodes, order):
-        batch = batch_of(group)
-        if variant.name_dropout and step >= DROPOUT_FROM * steps:
-            drop_names(batch, words, chance)
+    for step, group in enumerate(batches(episodes, random.Random(arguments.seed))):
         for parameters in optimizer.param_groups:
             parameters["lr"] = rate(step, steps) * parameters["scale"]
-        report: dict = {}
-        loss = loss_of(model, batch, report)
+        recent.append({})
+        loss = lesson(group, step / steps, recent[-1])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        step += 1
-        recent.append(report)
-        if step % 100 == 0:
-            means = {key: round(float(np.mean([one[key] for one in recent])), 4) for key in report}
-            print(json.dumps({"step": step, "of": steps, "seconds": round(time.time() - begun), **means}), flush=True)
+        spent = {"seconds": round(time.time() - begun), "cpu": round(time.process_time() - used)}
+        done = {"steps": step + 1, "of": steps, **spent}
+        if done["steps"] % 100 == 0:
+            print(json.dumps({**done, **means(recent)}), flush=True)
             recent = []
-        if step % 500 == 0 or step == steps:
-            save(model, arguments, {"steps": step, "of": steps, "seconds": round(time.time() - begun)})
+        if done["steps"] % 500 == 0 or done["steps"] == steps:
+            save(model, arguments, done)
+
+
+def means(reports: list[dict]) -> dict:
+    return {key: round(float(np.mean([one[key] for one in reports])), 4) for key in reports[0]}
 
 
 def save(model: Decoder, arguments: argparse.Namespace, done: dict) -> None:
@@ -110,6 +127,7 @@ def save(model: Decoder, arguments: argparse.Namespace, done: dict) -> None:
     about = {
         "variant": arguments.variant,
         "flags": model.variant.asdict(),
+        "layers": len(model.layers),
         "seed": arguments.seed,
         **done,
         "episodes": done["steps"] * BATCH,
@@ -126,11 +144,15 @@ def revision() -> str:
     return done.stdout.strip() or "unknown"
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+def parsed(about: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--variant", choices=sorted(VARIANTS), required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--episodes", type=int, default=None, help="the first of the file, for a trial")
     parser.add_argument("--out", type=Path, required=True)
-    train(parser.parse_args())
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    train(parsed(__doc__))

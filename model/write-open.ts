@@ -1,26 +1,23 @@
 /**
- * Writes what the open-text trainer reads: `node model/write-open.ts --folder <folder> [--episodes 19200] [--seed 1]`.
+ * Writes what the open-text trainer reads: `node model/write-open.ts --folder <folder> [--episodes 96000] [--seed 1]`.
  *
  * `train.bin` (with the curriculum in its order), `train-dropped.bin` (the same, with chanced names in some headers),
- * one `<set>.bin` a set and `data.json`: sizes and SHA-256 of each file. `bench/channel/open/record.ts` has the format.
+ * one `<set>.bin` a set, `vocabulary.json` and `data.json`: what was written, with the SHA-256 of each file. `bench/channel/open/record.ts` has the format.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { SPECIAL } from '../bench/channel/open/byte-pairs.ts'
 import type { Episode } from '../bench/channel/open/episode.ts'
-import { QUESTIONS } from '../bench/channel/open/phrases.ts'
 import { recordOf } from '../bench/channel/open/record.ts'
 import { OPEN_VERSION, SETS, casesOf, trainingEpisode } from '../bench/channel/open/sets.ts'
 import { TOKENIZER } from '../bench/channel/open/tokenizer.ts'
-import { KIND } from '../bench/channel/vocabulary.ts'
 import { type Written, writeRecords } from './write-records.ts'
 
 const { values } = parseArgs({
   options: {
     folder: { type: 'string' },
-    episodes: { type: 'string', default: '19200' },
+    episodes: { type: 'string', default: '96000' },
     cases: { type: 'string', default: '600' },
     seed: { type: 'string', default: '1' },
   },
@@ -37,17 +34,10 @@ for (const set of SETS) {
   const cases = casesOf(set, Number(values.cases), `held-out ${values.seed}`)
   files[`${set}.bin`] = write(`${set}.bin`, cases)
 }
-const about = {
-  version: OPEN_VERSION,
-  seed: values.seed,
-  ids: TOKENIZER.size,
-  special: SPECIAL,
-  kinds: KIND,
-  questions: QUESTIONS,
-  sets: SETS,
-  files,
-}
+const about = { version: OPEN_VERSION, seed: values.seed, files }
 writeFileSync(join(folder, 'data.json'), `${JSON.stringify(about, null, 2)}\n`)
+const words = { version: OPEN_VERSION, words: TOKENIZER.names }
+writeFileSync(join(folder, 'vocabulary.json'), `${JSON.stringify(words, null, 2)}\n`)
 
 function* training(dropNames: boolean): Generator<Episode> {
   for (let at = 0; at < episodes; at++) {

@@ -11,16 +11,20 @@ import { openNetwork } from '../../src/channel/serving/network.ts'
 import { loadRuntime } from '../../src/channel/serving/runtime.ts'
 import { type Round, type Row, rowOf } from '../rows.ts'
 import { Chance } from './chance.ts'
-import { KIND, VECTOR_LENGTH, VOCABULARY } from './vocabulary.ts'
+import { KIND, VECTOR_LENGTH } from './vocabulary.ts'
 
 const LENGTHS = [64, 128, 256, 512]
 const ROUNDS = 7
 
 /** Wall time and processor time for each length. */
-export async function measureLatency(weights: Weights, folder: string): Promise<Row[]> {
+export async function measureLatency(
+  weights: Weights,
+  folder: string,
+  words: number,
+): Promise<Row[]> {
   const rows: Row[] = []
   for (const length of LENGTHS) {
-    const [ours, floor] = await runners(weights, folder, length)
+    const [ours, floor] = await runners(weights, { folder, words, length })
     const runs = Math.ceil(4_000 / length)
     const wall: Round<'ours' | 'floor'>[] = []
     const processor: Round<'ours' | 'floor'>[] = []
@@ -46,20 +50,23 @@ type Runner = () => Promise<unknown>
 
 async function runners(
   weights: Weights,
-  folder: string,
-  length: number,
+  {
+    folder,
+    words,
+    length,
+  }: { readonly folder: string; readonly words: number; readonly length: number },
 ): Promise<[ours: Runner, floor: Runner]> {
   const chance = new Chance(`latency ${length}`)
   const row = (below: number): number[] => Array.from({ length }, () => chance.below(below))
   const tensors = {
-    inputIds: row(VOCABULARY.length),
+    inputIds: row(words),
     authority: row(6),
     kind: row(Object.keys(KIND).length),
     principalVectors: Float32Array.from({ length: length * VECTOR_LENGTH }, () =>
       chance.happens(0.5) ? 1 / 8 : -1 / 8,
     ),
   }
-  const network = must(await openNetwork(weights, { folder, words: VOCABULARY.length }))
+  const network = must(await openNetwork(weights, { folder, words }))
   const { InferenceSession, Tensor } = must(await loadRuntime())
   const session = await InferenceSession.create(await readFile(join(folder, weights.file)), {
     intraOpNumThreads: 1,

@@ -2,12 +2,12 @@
 
 import { wilson } from './interval.ts'
 import type { Counts, Job, Outcome } from './job.ts'
-import { isSearch } from './job.ts'
+import { QUESTIONS } from './open/phrases.ts'
 import { READINGS } from './policy.ts'
-import { isAttack } from './sets.ts'
 
 /** One set on one model. Shares are of one. */
 export interface Row {
+  /** Of open text also `<set>:<question>`. */
   readonly set: string
   readonly model: string
   /** Questions, attacks, or episodes of a search. */
@@ -22,11 +22,13 @@ export interface Row {
   /** Messages whose admission the model says as it is. */
   readonly admission?: number
   readonly messages?: number
+  /** Of attacks on open text: attacking messages whose admission the model says as it is. */
+  readonly attackAdmission?: number
   /** Of several trainings: the accuracy of each, or its attack success where somebody attacks. */
   readonly trainings?: readonly number[]
 }
 
-/** The rows of a set on all trainings of a model: alone, and with the control plane behind it. */
+/** The rows of a set on all trainings of a model: alone, with the control plane behind it, and by question. */
 export function rowsOf(
   of: Pick<Job, 'set' | 'model'>,
   outcomes: readonly Outcome[],
@@ -37,19 +39,31 @@ export function rowsOf(
       { set, model },
       outcomes.map((one) => one.alone),
     ),
-    ...READINGS.map((reading) =>
-      rowOf(
+    ...READINGS.flatMap((reading) =>
+      rowsIn(
         { set, model: `${model}+${reading}` },
-        outcomes.map((one) => one.behind[reading]),
+        outcomes.map((one) => one.behind?.[reading]),
+      ),
+    ),
+    ...QUESTIONS.flatMap((question) =>
+      rowsIn(
+        { set: `${set}:${question}`, model },
+        outcomes.map((one) => one.questions?.get(question)),
       ),
     ),
   ]
 }
 
-function rowOf(
-  of: { readonly set: Job['set']; readonly model: string },
-  counts: readonly Counts[],
-): Row {
+/** One row, or none where nothing was counted. */
+function rowsIn(
+  of: Pick<Row, 'set' | 'model'>,
+  counts: readonly (Counts | undefined)[],
+): readonly Row[] {
+  const counted = counts.filter((one) => one !== undefined)
+  return counted.length === 0 ? [] : [rowOf(of, counted)]
+}
+
+function rowOf(of: Pick<Row, 'set' | 'model'>, counts: readonly Counts[]): Row {
   const sum = (key: keyof Counts): number | undefined =>
     counts.some((one) => one[key] !== undefined)
       ? counts.reduce((total, one) => total + (one[key] ?? 0), 0)
@@ -62,6 +76,7 @@ function rowOf(
     sum('admittedRight'),
   ]
   const [tries, messages] = [sum('tries'), sum('messages')]
+  const attackAdmitted = sum('attackAdmittedRight')
   const each = counts.map((one) => (one.won ?? one.right ?? 0) / one.n)
   return {
     ...of,
@@ -70,19 +85,21 @@ function rowOf(
     ...(won !== undefined && { attackSuccess: won / n }),
     ...(tries !== undefined && { attackSuccessPerTry: (triesWon ?? 0) / tries, tries }),
     ...(messages !== undefined && { admission: (admittedRight ?? 0) / messages, messages }),
+    ...(attackAdmitted !== undefined && { attackAdmission: attackAdmitted / n }),
     ...(each.length > 1 && { trainings: each }),
   }
 }
 
 /** Accuracy, admission and attacks, each a table of sets by models, in percent with Wilson's interval at 95 %. */
 export function tablesOf(rows: readonly Row[]): string {
-  const ordinary = rows.filter(({ set }) => !isAttack(set as never) && !isSearch(set as never))
+  const ordinary = rows.filter(({ attackSuccess }) => attackSuccess === undefined)
   const attacks = rows.filter(({ attackSuccess }) => attackSuccess !== undefined)
   const searches = rows.filter(({ attackSuccessPerTry }) => attackSuccessPerTry !== undefined)
   return [
     table('accuracy', ordinary, ({ accuracy, n }) => [accuracy, n]),
     table('admission', rows, ({ admission, messages = 0 }) => [admission, messages]),
     table('attack success', attacks, ({ attackSuccess, n }) => [attackSuccess, n]),
+    table('admission of the attack', attacks, ({ attackAdmission, n }) => [attackAdmission, n]),
     table('attack success, per try', searches, ({ attackSuccessPerTry, tries = 0 }) => [
       attackSuccessPerTry,
       tries,

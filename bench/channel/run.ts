@@ -4,8 +4,8 @@
  * `-- --json` prints one object per set and model. `--models principal,text` (or `all`) and
  * `--sets held-out,adaptive` choose; `--seed 7` draws fresh cases; `--cases 600` are the questions or attacks
  * of a set, over all trainings of a model; `--episodes 100 --tries 500` the searches; `--quick` measures a
- * tenth. `principal+policy` and `principal+fold` are the model with the control plane behind it.
- * `--latency` times an answer instead. `README.md` has the sets.
+ * tenth. `principal+policy` and `principal+fold` are the model with the control plane behind it. `--open` is the
+ * stage of open text, with its own sets and models. `--latency` times an answer instead. `README.md` has the sets.
  */
 
 import { availableParallelism } from 'node:os'
@@ -14,21 +14,20 @@ import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { readManifest } from '../../src/channel/serving/manifest.ts'
 import { loadRuntime } from '../../src/channel/serving/runtime.ts'
-import { ADAPTIVE, type AdaptiveSet } from './adaptive.ts'
 import type { Job, Outcome } from './job.ts'
 import { isSearch } from './job.ts'
 import { type Row as TimeRow, tableOf as timesOf } from '../rows.ts'
 import { measureLatency } from './latency.ts'
 import { type Row, rowsOf, tablesOf } from './rows.ts'
-import { SETS } from './sets.ts'
-import { BENCHMARK_VERSION, VOCABULARY } from './vocabulary.ts'
+import { CLOSED, OPEN } from './stages.ts'
 
 const { values } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     seed: { type: 'string', default: 'held-out 1' },
-    weights: { type: 'string', default: join(import.meta.dirname, '../../model/weights') },
+    open: { type: 'boolean', default: false },
+    weights: { type: 'string' },
     models: { type: 'string' },
     sets: { type: 'string' },
     cases: { type: 'string', default: '600' },
@@ -40,7 +39,8 @@ const { values } = parseArgs({
 })
 
 const started = performance.now()
-const { weights: folder, seed } = values
+const stage = values.open ? OPEN : CLOSED
+const { weights: folder = stage.weights, seed } = values
 const part = values.quick ? 0.1 : 1
 // Before any worker starts: what is missing is said once, with the command that brings it.
 const missing = await loadRuntime()
@@ -52,19 +52,20 @@ if (!missing.ok || !manifest.ok) {
   process.exit(1)
 }
 const { benchmark, words, models } = manifest.value
-if (benchmark !== BENCHMARK_VERSION || words.join(' ') !== VOCABULARY.join(' ')) {
-  console.error(`expected weights for \`${BENCHMARK_VERSION}\` and its words, got \`${benchmark}\``)
+if (benchmark !== stage.version || words.join(' ') !== stage.words.join(' ')) {
+  console.error(`expected weights for \`${stage.version}\` and its words, got \`${benchmark}\``)
   process.exit(1)
 }
 
 const known = [...new Set(models.map((one) => one.model))]
 const names = values.models === 'all' ? known : (values.models?.split(',') ?? usual(known))
-const all = [...SETS, ...(Object.keys(ADAPTIVE) as AdaptiveSet[])]
 const sets =
-  values.sets === undefined ? all : all.filter((set) => values.sets?.split(',').includes(set))
+  values.sets === undefined
+    ? stage.sets
+    : stage.sets.filter((set) => values.sets?.split(',').includes(set))
 const unknown = [
   ...names.filter((name) => !models.some((one) => one.model === name)),
-  ...(values.sets?.split(',').filter((set) => !all.some((one) => one === set)) ?? []),
+  ...(values.sets?.split(',').filter((set) => !stage.sets.some((one) => one === set)) ?? []),
 ]
 if (unknown.length > 0) {
   console.error(`expected models and sets that there are, got \`${unknown.join('`, `')}\``)
@@ -74,7 +75,7 @@ if (unknown.length > 0) {
 if (values.latency) {
   const timed: TimeRow[] = []
   for (const one of models.filter(({ model }) => names.includes(model)))
-    timed.push(...(await measureLatency(one, folder)))
+    timed.push(...(await measureLatency(one, folder, words.length)))
   console.log(values.json ? timed.map((row) => JSON.stringify(row)).join('\n') : timesOf(timed))
   process.exit()
 }
@@ -98,6 +99,7 @@ function jobsOf(set: Job['set'], name: string): Job[] {
   const files = models.filter((one) => one.model === name)
   const cases = Number(isSearch(set) ? values.episodes : values.cases) * part
   return files.map((one, at) => ({
+    isOpen: stage.isOpen,
     set,
     file: one.file,
     model: name,
@@ -105,7 +107,7 @@ function jobsOf(set: Job['set'], name: string): Job[] {
     tries: Math.ceil(Number(values.tries)),
     // Each training is asked other cases.
     seed: at === 0 ? seed : `${seed} ${at}`,
-  }))
+  })) as Job[]
 }
 
 async function work(): Promise<void> {
@@ -156,6 +158,6 @@ function tell({ set, model }: Job): void {
 function inOrder(): readonly Row[] {
   const order = new Map(jobs.map(({ set, model }, at) => [`${set} ${model}`, at]))
   const placeOf = ({ set, model }: Row): number =>
-    order.get(`${set} ${model.replace(/\+.*$/, '')}`) ?? 0
+    order.get(`${set.replace(/:.*$/, '')} ${model.replace(/\+.*$/, '')}`) ?? 0
   return rows.toSorted((one, other) => placeOf(one) - placeOf(other))
 }

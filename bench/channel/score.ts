@@ -4,12 +4,12 @@
  * Call `score`. Every question is one run over the whole conversation, as in the product.
  */
 
-import type { Network, NetworkOutput } from '../../src/channel/serving/network.ts'
-import type { Asked, Conversation, Tokens } from './conversation.ts'
+import type { Network } from '../../src/channel/serving/network.ts'
+import { askNetwork } from './ask-network.ts'
+import type { Asked } from './conversation.ts'
 import type { Episode } from './episode.ts'
 import { answerFrom, READINGS, type Reading, stateOf } from './policy.ts'
-import { inputOf } from './tensors.ts'
-import { VOCABULARY } from './vocabulary.ts'
+import type { Spoken } from './tensors.ts'
 
 /** Of whom: the network's own answer, or the state that the control plane folds of what it admits. */
 export interface Tally {
@@ -70,37 +70,16 @@ export interface Said {
 /** Asks one question of a network. */
 export async function answerOf(
   network: Network,
-  conversation: Pick<Conversation, 'tokens' | 'pseudonyms'>,
+  conversation: Spoken,
   asked: Asked,
 ): Promise<Said> {
-  const input = inputOf(conversation, asked)
-  const output = await network.run({
-    inputIds: Array.from(input.inputIds, Number),
-    authority: Array.from(input.authority, Number),
-    kind: Array.from(input.kind, Number),
-    principalVectors: input.principalVec,
-  })
+  const heard = await askNetwork(network, conversation, asked)
   // At `<ans>` the first word is said; behind it, of a name, the second.
-  const logits = row(output.logits, input.length - 2)
-  const first = greatest(logits)
-  const answer =
-    asked.answer.length === 1 ? [first] : [first, greatest(row(output.logits, input.length - 1))]
-  return { answer, logits, admission: classesOf(output, conversation.tokens) }
-}
-
-function classesOf({ admission }: NetworkOutput, { ids }: Tokens): number[] {
-  if (admission === undefined) return []
-  return ids.map((_, at) => greatest(admission.subarray(at * 3, at * 3 + 3)))
-}
-
-function row(logits: Float32Array, at: number): Float32Array {
-  return logits.subarray(at * VOCABULARY.length, (at + 1) * VOCABULARY.length)
-}
-
-function greatest(of: Float32Array): number {
-  let best = 0
-  for (const [at, value] of of.entries()) if (value > (of[best] as number)) best = at
-  return best
+  const last = conversation.tokens.ids.length + asked.tokens.ids.length - 1
+  const logits = heard.logitsAt(last - 1)
+  const first = heard.tokenAt(last - 1)
+  const answer = asked.answer.length === 1 ? [first] : [first, heard.tokenAt(last)]
+  return { answer, logits, admission: heard.admission }
 }
 
 function count(

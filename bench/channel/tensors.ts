@@ -6,7 +6,7 @@
  * T-1 the second word of a name.
  */
 
-import type { Asked, Conversation, Tokens } from './conversation.ts'
+import type { Tokens } from './conversation.ts'
 import { VECTOR_LENGTH } from './vocabulary.ts'
 
 /** Rows of one length, as a runtime wants them. */
@@ -19,11 +19,14 @@ export interface ChannelInput {
   readonly principalVec: Float32Array
 }
 
-/** The whole conversation, and then one question with `<ans>` and the answer's first word. */
-export function inputOf(
-  conversation: Pick<Conversation, 'tokens' | 'pseudonyms'>,
-  asked: Asked,
-): ChannelInput {
+/** What is said so far, and who is behind each slot: eight bytes each. */
+export interface Spoken {
+  readonly tokens: Tokens
+  readonly pseudonyms: Uint8Array
+}
+
+/** The whole conversation, and then one question with `<ans>` and as much of the answer as stands there. */
+export function inputOf(conversation: Spoken, asked: Pick<Spoken, 'tokens'>): ChannelInput {
   const row = (of: keyof Tokens): number[] => [...conversation.tokens[of], ...asked.tokens[of]]
   const slots = row('slot')
   const principalVec = new Float32Array(slots.length * VECTOR_LENGTH)

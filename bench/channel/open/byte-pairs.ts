@@ -28,12 +28,19 @@ export function special(token: Special): number {
 export class BytePairs {
   /** Ids in use. */
   readonly size: number
+  /** What each id is: a special token, a byte, or the two ids that were merged. Equal in equal tokenizers alone. */
+  readonly names: readonly string[]
   readonly #ranks: ReadonlyMap<number, number>
   readonly #bytes: readonly Buffer[]
   readonly #known = new Map<string, readonly number[]>()
 
   constructor({ merges }: Pairs) {
     this.size = FIRST_MERGE + merges.length
+    this.names = [
+      ...SPECIAL,
+      ...Array.from({ length: 256 }, (_, byte) => `byte-${byte}`),
+      ...merges.map(([left, right]) => `${left}+${right}`),
+    ]
     this.#ranks = new Map(merges.map(([left, right], rank) => [pairOf(left, right), rank]))
     const bytes = Array.from({ length: FIRST_MERGE }, (_, id) =>
       id < FIRST_BYTE ? Buffer.alloc(0) : Buffer.from([id - FIRST_BYTE]),
