@@ -6,6 +6,7 @@ import { must, type Result } from '../../base/result.ts'
 import { revoke } from '../../delegation/end.ts'
 import { fakePrincipalModel } from '../fake-principal-model.ts'
 import type { Place, PrincipalModel } from '../principal-model.ts'
+import { answerTurn } from './agent-turn.ts'
 import { recordAnswer } from './answer.ts'
 import { ask, type Turn } from './ask.ts'
 import type { Part } from './conversation.ts'
@@ -191,6 +192,47 @@ test('an agent speaks with the lesser authority of its own and its person’s', 
   must(await revoke({ delegation: env.delegation.id }, alice, env))
   assert.equal(await speaking('d'), 'delegation_revoked')
   assert.deepEqual((await verified(env)).faults, [])
+})
+
+test('what an agent settles for its person alone bounds the answers to that person', async (t) => {
+  const env = await openTestConversation(t)
+  const { agent, alice, paul } = env
+  await inviteTo(env, paul.person, 'member')
+  await inviteTo(env, agent.id, 'member')
+  const by = { agent: agent.id, delegation: env.delegation.id, person: alice.person }
+  const parts: Part[] = [{ kind: 'directive', scope: 'mine', key: 'diet', value: 'vegan' }]
+  must(await say({ conversation: env.conversation.id, parts }, { type: 'agent', ...by }, env))
+  const { turn, settings, segments } = must(await asking(env, 'what do I eat?'))
+  assert.deepEqual(
+    settings.map(({ value }) => value),
+    ['vegan'],
+  )
+  // It is told as a setting, so whoever asks may know the message, and the audience is counted from it.
+  assert.deepEqual(
+    segments.map(({ text }) => text),
+    ['my diet vegan', 'what do I eat?'],
+  )
+  const { audience } = must(await answerTurn({ turn, text: 'no meat' }, by, env))
+  assert.deepEqual(audience, [alice.person, agent.id])
+  assert.deepEqual((await verified(env)).faults, [])
+})
+
+test('what was said to some settles nothing for others, though a model admits it', async (t) => {
+  const env = await openTestConversation(t)
+  const { alice, paul, sam } = env
+  await inviteTo(env, paul.person, 'member')
+  await inviteTo(env, sam.person, 'member')
+  for (const text of ['set plan merger', 'my diet vegan'])
+    must(await saying(env, paul, text, { audience: [alice.person] }))
+  must(await saying(env, paul, 'set tone calm'))
+  const { settings } = must(await asking(env, 'so?', { model: fakePrincipalModel('takes_effect') }))
+  const told = (folded: typeof settings): string[] =>
+    folded.map(({ key, value }) => `${key}=${value}`)
+  assert.deepEqual(told(settings), ['tone=calm'])
+  const folded = foldDirectives(await transcriptOf(env))
+  assert.deepEqual(told(settingsFor(sam.person, folded)), ['tone=calm'])
+  // Its author is of its audience: what it settles for him alone stands.
+  assert.deepEqual(told(settingsFor(paul.person, folded)), ['diet=vegan', 'tone=calm'])
 })
 
 test('turns at once: each is told what stands before it in the log, and none is lost', async (t) => {

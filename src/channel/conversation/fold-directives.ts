@@ -16,7 +16,7 @@ import {
   settingKey,
   settingValue,
 } from './conversation.ts'
-import { authorityOf, messagesBefore, type Transcript } from './transcript.ts'
+import { authorityOf, type Message, messagesBefore, type Transcript } from './transcript.ts'
 
 /** A directive, and who gave it: known from the record. */
 export interface Directive {
@@ -120,8 +120,19 @@ function directivesBefore(transcript: Transcript, at: number): Directive[] {
       ...(message.onBehalfOf !== undefined && { onBehalfOf: message.onBehalfOf }),
       authority: authorityOf(message, transcript, at),
     }
-    return said.map((one) => ({ ...common, ...one }))
+    return said
+      .map((one) => ({ ...common, ...one }))
+      .filter((one) => isKnownToThose(one, message.audience))
   })
+}
+
+/**
+ * INVARIANT (entitled answers): whoever is told a setting may know of the message that it stands in. A text
+ * that was said to some settles nothing for everybody, whatever a model admits.
+ */
+function isKnownToThose(one: Directive, audience: Message['audience']): boolean {
+  if (audience === undefined) return true
+  return one.scope === 'mine' && audience.includes(holderOf(one) as Participant)
 }
 
 function directiveIn(

@@ -93,7 +93,7 @@ export function saidFacts(
   const value = sealOne({ value: { parts: [...parts] }, subject: person }, env)
   // What somebody settles for themselves is nobody else's business.
   const isPrivate = parts.some((part) => part.kind === 'directive' && part.scope === 'mine')
-  const whom = isPrivate ? [attending.speaker] : audience
+  const whom = isPrivate ? [person] : audience
   const facts: SaidFacts = {
     kind: 'said',
     message: newId('msg', env),
