@@ -8,7 +8,7 @@ import type { Session } from '../../people/session.ts'
 import { ask } from './ask.ts'
 import { conversationsOf } from './event-store.ts'
 import { foldDirectives, settingsFor } from './fold-directives.ts'
-import type { Part } from './conversation.ts'
+import type { MessageId, Part } from './conversation.ts'
 import { removeMember, invite } from './membership.ts'
 import { openConversation } from './open.ts'
 import {
@@ -26,6 +26,8 @@ const set = (value: string, key = 'style'): Part[] => [
 const mine = (value: string, key = 'diet'): Part[] => [
   { kind: 'directive', scope: 'mine', key, value },
 ]
+
+const quoting = (message: MessageId): Part[] => [{ kind: 'quoted', message }]
 
 /** What is in effect, with who said so. */
 async function inEffect(env: TestConversation, viewer: Session): Promise<string[]> {
@@ -118,6 +120,25 @@ test('a stranger learns nothing, a member what was said since, and only of what 
   assert.equal(refusal(await saying(env, env.paul, quote)), 'quotation_discloses')
   must(await saying(env, env.paul, quote, { audience: [env.alice.person] }))
   assert.deepEqual((await verified(env)).faults, [])
+})
+
+test('what was said to some stays with those, through quotations of quotations', async (t) => {
+  const env = await openTestConversation(t)
+  const { alice, paul, sam } = env
+  await inviteTo(env, paul.person, 'member')
+  const secret = must(await saying(env, alice, 'for Paul', { audience: [paul.person] }))
+  // For everybody who takes part by now, and those may know it all.
+  const first = must(await saying(env, paul, quoting(secret.message)))
+  const second = must(await saying(env, paul, quoting(first.message)))
+  await inviteTo(env, sam.person, 'member')
+  for (const { message } of [first, second])
+    assert.equal(refusal(await saying(env, paul, quoting(message))), 'quotation_discloses')
+  must(await saying(env, paul, quoting(second.message), { audience: [alice.person] }))
+  const { segments } = must(await asking(env, sam, 'what do you know?'))
+  assert.deepEqual(
+    segments.map(({ text }) => text),
+    ['what do you know?'],
+  )
 })
 
 test('roles are given from above, and nobody takes one', async (t) => {

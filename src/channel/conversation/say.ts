@@ -156,14 +156,17 @@ function checkQuotations(
     const quoted = byId.get(part.message)
     if (quoted === undefined || !maySee(speaker, quoted, transcript))
       return refuse({ reason: 'unknown_message' })
-    const among = quoted.audience
-    // What was said to some is repeated to none but those.
+    const found = leavesOf(part.message, byId)
     const whom = audience ?? [...membersAt(transcript).keys()]
-    if (among !== undefined && !whom.every((each) => among.includes(each))) {
+    // What was said to some is repeated to none but those, also when it is quoted from a quotation.
+    const discloses = [quoted, ...found.map(({ of }) => of)].some(
+      ({ audience: among }) => among !== undefined && !whom.every((each) => among.includes(each)),
+    )
+    if (discloses) {
       const message = 'expected a quotation of what was said to some to go to those alone'
       return refuse({ reason: 'quotation_discloses', message })
     }
-    leaves += leavesOf(part.message, byId).length
+    leaves += found.length
   }
   return leaves > MOST_LEAVES ? refuse({ reason: 'too_many_spans' }) : ok()
 }
