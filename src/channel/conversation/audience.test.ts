@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import { must } from '../../base/result.ts'
 import { ask } from './ask.ts'
 import { audienceOf } from './audience.ts'
+import { removeMember } from './membership.ts'
 import { Returned } from './returned.ts'
 import { inviteTo, openTestConversation, transcriptOf } from './testing.ts'
-import { turnOf } from './transcript.ts'
+import { maySee, messageOf, turnOf } from './transcript.ts'
 
 test('an answer after more calls than are looked at is for the owner alone, who is asked about each', async (t) => {
   const env = await openTestConversation(t)
@@ -30,4 +31,24 @@ test('an answer after more calls than are looked at is for the owner alone, who 
   // Not the owner either, where the record says that they were not.
   assert.deepEqual(after(2, [paul.person], both, both), [])
   assert.deepEqual(after(2, [paul.person], both), [paul.person])
+})
+
+test('who was let go and came back since the turn has no answer to it', async (t) => {
+  const env = await openTestConversation(t)
+  const { alice, paul, sam, issuer } = env
+  const conversation = env.conversation.id
+  for (const { person } of [paul, sam]) await inviteTo(env, person, 'member')
+  const { turn: id } = must(await ask({ conversation, question: 'so?' }, alice, env))
+  const gone = { conversation, member: paul.person }
+  must(await removeMember(gone, { type: 'person', session: alice }, env))
+  await inviteTo(env, paul.person, 'guest')
+  // Another role is no return.
+  await inviteTo(env, sam.person, 'guest')
+  const transcript = await transcriptOf(env)
+  const turn = turnOf(id, transcript)
+  assert.ok(turn !== undefined)
+  const question = messageOf(turn.question, transcript)
+  assert.ok(question !== undefined)
+  assert.equal(maySee(paul.person, question, transcript), false)
+  assert.deepEqual(audienceOf(turn, transcript, { issuer }), [alice.person, sam.person])
 })

@@ -35,9 +35,12 @@ export function audienceOf(
   const { events, conversation } = transcript
   return [...membersAt(transcript, at)].flatMap(([member, { since }]) => {
     const joined = events[since]?.entry ?? Infinity
+    // Who came back meanwhile may know of what they were shown before no more than who came late.
+    const stayed = since < turn.seq
     // Whoever delegated is asked about every call; of the others nobody knows.
     const isKnown = returned?.isCut !== true || member === conversation.owner
     const may =
+      stayed &&
       mayKnow(member, drawnOn, transcript, turn.seq) &&
       isKnown &&
       returned?.isFor(member, joined) !== false
