@@ -104,6 +104,32 @@ test('rows that were rewritten all the same are told from the log', async (t) =>
   assert.match(removed.join('\n'), /entry \d+ of the log stands for no event/)
 })
 
+test('an owner or a kind that was rewritten all the same is told from the log', async (t) => {
+  const env = await openTestConversation(t)
+  const { alice, sam } = env
+  await inviteTo(env, sam.person, 'member')
+  must(await asking(env, sam, 'who directs?'))
+  const rewritten = async (table: string, column: string, value: string): Promise<string[]> => {
+    const where = table === 'conversation' ? sql`true` : sql`kind = 'turn'`
+    await sql`alter table ${sql.id(table)} disable trigger user`.execute(env.store.db)
+    await sql`update ${sql.id(table)} set ${sql.id(column)} = ${value} where ${where}`.execute(
+      env.store.db,
+    )
+    return [...(await verified(env)).faults]
+  }
+  assert.deepEqual((await verified(env)).faults, [])
+  // Nobody would be found to direct.
+  assert.deepEqual(await rewritten('conversation_event', 'kind', 'said'), [
+    'event 3 is kept as another kind than it is',
+  ])
+  await sql`update conversation_event set kind = facts ->> 'kind'`.execute(env.store.db)
+  assert.match(
+    (await rewritten('conversation', 'owner', sam.person)).join('\n'),
+    new RegExp(`\`${sam.person}\` is named as its owner and did not open it`),
+  )
+  assert.deepEqual(await rewritten('conversation', 'owner', alice.person), [])
+})
+
 test('a stranger learns nothing, a member what was said since, and only of what is for them', async (t) => {
   const env = await openTestConversation(t)
   assert.equal(refusal(await saying(env, env.sam, 'hello')), 'unknown_conversation')

@@ -120,6 +120,17 @@ export async function eventsOf(tx: Tx, id: ConversationId): Promise<Conversation
   }))
 }
 
+/**
+ * The places of events that are looked up by another kind than their facts have: whoever directs by one
+ * would not be found (`directingOf`).
+ */
+export async function kindsAltered(tx: Tx, id: ConversationId): Promise<readonly number[]> {
+  const { rows } = await sql<{ seq: number }>`
+    select seq from conversation_event
+    where conversation = ${id} and kind is distinct from facts ->> 'kind' order by seq`.execute(tx)
+  return rows.map(({ seq }) => seq)
+}
+
 /** Who adds events, and to what. */
 export interface Recording {
   readonly conversation: Conversation

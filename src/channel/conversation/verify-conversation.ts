@@ -14,7 +14,7 @@ import type { Tx } from '../../store/store.ts'
 import { audienceOf } from './audience.ts'
 import type { ConversationEvent, EventOf, Participant, TurnId } from './conversation.ts'
 import { envelopesDigest, segmentsFor } from './envelopes.ts'
-import { entryOf } from './event-store.ts'
+import { entryOf, kindsAltered } from './event-store.ts'
 import { actionOf, saidOfResult } from './result.ts'
 import { endedUnder, Returned } from './returned.ts'
 import { messagesBefore, type Transcript, turnOf } from './transcript.ts'
@@ -51,6 +51,11 @@ export async function verifyConversation(
   const { conversation, events, contents } = transcript
   const entries = await entriesOf(tx, conversation)
   const faults = events.flatMap((event, at) => faultsOf(event, at, transcript, entries))
+  // Above all others stands whom the row names: whoever opened it, by the log.
+  if (events[0]?.kind !== 'opened' || events[0].author !== conversation.owner)
+    faults.push(`\`${conversation.owner}\` is named as its owner and did not open it`)
+  for (const seq of await kindsAltered(tx, conversation.id))
+    faults.push(`event ${seq} is kept as another kind than it is`)
   const told = new Set(events.map(({ entry }) => entry))
   for (const { index, entry } of entries.values()) {
     if (conversationOf(entry) === conversation.id && !told.has(index))
