@@ -366,3 +366,24 @@ test('quotations of quotations do not multiply without end', async (t) => {
   }
   assert.deepEqual(levels, ['ok', 'ok', 'too_many_spans', 'too_many_spans'])
 })
+
+test('a quotation takes the room of what it repeats: in words, and in parts', async (t) => {
+  const env = await openTestConversation(t)
+  const { paul, sam } = env
+  await inviteTo(env, paul.person, 'member')
+  await inviteTo(env, sam.person, 'guest')
+  const quotes = async (session: Session, text: string): Promise<number> => {
+    const parts: Part[] = Array.from({ length: 5 }, () => ({ kind: 'utterance', text }))
+    const { message } = must(await saying(env, session, parts))
+    const ten = Array.from({ length: 10 }, () => quoting(message)).flat()
+    for (let said = 0; ; said++) {
+      if (refusal(await saying(env, session, ten)) !== 'ok') return said
+    }
+  }
+  // A tenth of 2,000 events is filled by 50 parts each.
+  assert.equal(await quotes(sam, 'x'), 4)
+  // A half of 4 MiB is, by 800,000 characters each.
+  assert.equal(await quotes(paul, 'x'.repeat(16_000)), 3)
+  const { segments } = must(await asking(env, env.alice, 'so?'))
+  assert.equal(segments.length, 5 + 4 * 50 + 5 + 3 * 50 + 1)
+})

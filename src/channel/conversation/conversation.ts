@@ -80,7 +80,7 @@ export const settingValue = z
   .max(200)
   .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u, 'expected one line of text')
 
-/** Beyond this a conversation is full: what was said in it is read as a whole. */
+/** Beyond this a conversation is full, each part of a message counted: it is read as a whole. */
 export const MOST_EVENTS = 2_000
 /** The most that is said in one conversation, in bytes: what somebody asks is answered from all of it. */
 export const MOST_BYTES: number = 4 * 1024 * 1024

@@ -39,10 +39,10 @@ import {
 } from './event-store.ts'
 import { InTurn } from './in-turn.ts'
 import {
+  isMessage,
   loadEvents,
   type Membership,
   membershipAt,
-  messagesBefore,
   type Transcript,
   withContents,
 } from './transcript.ts'
@@ -224,17 +224,48 @@ const OTHERS = 0.9
 /** Whether there is room for one more message of the speaker. */
 export function checkRoom({ transcript, speaker, membership }: Attending): Result<undefined> {
   const { role } = membership
-  const { events } = transcript
-  const own = events.filter(({ author }) => author === speaker)
+  const sizes = sizesOf(transcript)
+  const own = sizes.filter((_, at) => transcript.events[at]?.author === speaker)
   const isRoom =
-    isWithin(events, role === 'owner' ? 1 : OTHERS) &&
+    isWithin(sizes, role === 'owner' ? 1 : OTHERS) &&
     (isWithin(own, SHARES[role]) || role === 'owner')
   return isRoom ? ok() : refuse({ reason: 'conversation_full' })
 }
 
-function isWithin(events: readonly ConversationEvent[], share: number): boolean {
-  const bytes = messagesBefore({ events }).reduce((sum, { content }) => sum + content.bytes, 0)
-  return events.length < MOST_EVENTS * share && bytes < MOST_BYTES * share
+function isWithin(sizes: readonly Size[], share: number): boolean {
+  const { parts, bytes } = sumOf(sizes)
+  return parts < MOST_EVENTS * share && bytes < MOST_BYTES * share
+}
+
+/** What an event takes of a conversation. */
+interface Size {
+  readonly parts: number
+  readonly bytes: number
+}
+
+/** Of each event. A quotation takes what it repeats: it is a reference, and shown in full all the same. */
+function sizesOf({ events }: Pick<Transcript, 'events'>): readonly Size[] {
+  const known = new Map<MessageId | undefined, Size>()
+  return events.map((event) => {
+    if (!isMessage(event)) return ONE
+    const parts =
+      event.kind === 'said' ? event.spans.map(({ from }) => known.get(from) ?? ONE) : [ONE]
+    const size = sumOf([{ parts: 0, bytes: event.content.bytes }, ...parts])
+    known.set(event.message, size)
+    return size
+  })
+}
+
+const ONE: Size = { parts: 1, bytes: 0 }
+
+function sumOf(sizes: readonly Size[]): Size {
+  return sizes.reduce(
+    (sum, { parts, bytes }) => ({
+      parts: sum.parts + parts,
+      bytes: sum.bytes + bytes,
+    }),
+    { parts: 0, bytes: 0 },
+  )
 }
 
 /** The conversation as the speaker finds it. Who does not take part learns nothing of it. */
