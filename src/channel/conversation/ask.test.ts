@@ -10,7 +10,7 @@ import type { Place, PrincipalModel } from '../principal-model.ts'
 import { answerTurn } from './agent-turn.ts'
 import { recordAnswer } from './answer.ts'
 import { ask, type Turn } from './ask.ts'
-import type { Part } from './conversation.ts'
+import type { Content, MessageId, Part } from './conversation.ts'
 import { foldDirectives, settingsFor } from './fold-directives.ts'
 import { removeMember } from './membership.ts'
 import { say } from './say.ts'
@@ -24,6 +24,7 @@ import {
   transcriptOf,
   verified,
 } from './testing.ts'
+import { verifyConversation } from './verify-conversation.ts'
 
 const set = (value: string): Part[] => [{ kind: 'directive', scope: 'all', key: 'style', value }]
 
@@ -328,6 +329,36 @@ test('nobody waits for ever in a conversation in which others keep talking', asy
   )
   assert.equal(segments.length, 4)
   assert.deepEqual((await verified(env)).faults, [])
+})
+
+test('verification gives way: the turns of a conversation are not looked at in one go', async (t) => {
+  const env = await openTestConversation(t)
+  const by = { agent: env.agent.id, delegation: env.delegation.id, person: env.alice.person }
+  for (let asked = 0; asked < 4; asked++) {
+    const { turn } = must(await asking(env, 'so?'))
+    must(await answerTurn({ turn, text: 'so' }, by, env))
+  }
+  let now = 0
+  let on = true
+  const tick = (): void => {
+    now++
+    if (on) setImmediate(tick)
+  }
+  tick()
+  const looks = new Set<number>()
+  const transcript = await transcriptOf(env)
+  class Watched extends Map<MessageId, Content> {
+    override get(id: MessageId): Content | undefined {
+      looks.add(now)
+      return super.get(id)
+    }
+  }
+  const watched = { ...transcript, contents: new Watched(transcript.contents) }
+  const { faults } = await env.store.snapshot((tx) => verifyConversation(tx, watched, env))
+  on = false
+  assert.deepEqual(faults, [])
+  // Each turn, and each answer.
+  assert.equal(looks.size, 8)
 })
 
 function reason(result: Result<unknown>): string {

@@ -16,7 +16,7 @@ import type { ConversationEvent, EventOf, Participant, TurnId } from './conversa
 import { envelopesDigest, segmentsFor } from './envelopes.ts'
 import { entryOf, kindsAltered } from './event-store.ts'
 import { actionOf, saidOfResult } from './result.ts'
-import { endedUnder, Returned } from './returned.ts'
+import { type Ended, endedUnder, Returned } from './returned.ts'
 import { messagesBefore, type Transcript, turnOf } from './transcript.ts'
 
 /** What was found of one turn. */
@@ -62,7 +62,12 @@ export async function verifyConversation(
       faults.push(`entry ${index} of the log stands for no event`)
   }
   const turns = events.flatMap((event) => (event.kind === 'turn' ? [event] : []))
-  const verified = turns.map((turn) => verifiedTurn(turn, transcript, issuer))
+  const verified: VerifiedTurn[] = []
+  for (const turn of turns) {
+    // Of a full conversation it takes seconds: whoever asks for something else is answered meanwhile.
+    await giveWay()
+    verified.push(verifiedTurn(turn, transcript, issuer))
+  }
   for (const { turn, envelopes, recomputed } of verified) {
     if (envelopes !== recomputed)
       faults.push(`\`${turn}\` was told other envelopes than the record yields`)
@@ -70,6 +75,11 @@ export async function verifyConversation(
   faults.push(...(await answerFaults(tx, transcript, issuer)))
   const messages = messagesBefore({ events }).length
   return { events: events.length, turns: verified, erased: messages - contents.size, faults }
+}
+
+/** Lets others go first who wait for the event loop. */
+async function giveWay(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
 }
 
 function verifiedTurn(
@@ -97,20 +107,32 @@ async function answerFaults(
   // Once for all: turns that wait side by side have the same calls.
   const tree = await delegationTree(tx, transcript.conversation.delegation)
   const ended = await endedUnder(tx, tree, { from, to })
-  return answers.flatMap(({ turn: id, seq, entry, audience }) => {
-    const turn = turnOf(id, transcript)
-    if (turn === undefined || turn.seq > seq) return [`event ${seq} answers no turn before it`]
-    const returned = new Returned(turn.entry)
-    for (const call of ended) {
-      if (call.index > turn.entry && call.index < entry) returned.take(call)
-    }
-    const answering = { at: seq, ...(turn.through !== 'channel' && { returned }), issuer }
-    // INVARIANT (entitled answers)
-    const may = audienceOf(turn, transcript, answering)
-    return audience
-      .filter((each) => !may.includes(each))
-      .map((each) => `the answer to \`${id}\` is for \`${each}\`, who may not know all of it`)
-  })
+  const faults: string[] = []
+  for (const answer of answers) {
+    await giveWay()
+    faults.push(...audienceFaults(answer, ended, transcript, issuer))
+  }
+  return faults
+}
+
+function audienceFaults(
+  { turn: id, seq, entry, audience }: EventOf<'answered'>,
+  ended: readonly Ended[],
+  transcript: Transcript,
+  issuer: string,
+): readonly string[] {
+  const turn = turnOf(id, transcript)
+  if (turn === undefined || turn.seq > seq) return [`event ${seq} answers no turn before it`]
+  const returned = new Returned(turn.entry)
+  for (const call of ended) {
+    if (call.index > turn.entry && call.index < entry) returned.take(call)
+  }
+  const answering = { at: seq, ...(turn.through !== 'channel' && { returned }), issuer }
+  // INVARIANT (entitled answers)
+  const may = audienceOf(turn, transcript, answering)
+  return audience
+    .filter((each) => !may.includes(each))
+    .map((each) => `the answer to \`${id}\` is for \`${each}\`, who may not know all of it`)
 }
 
 function faultsOf(
