@@ -83,6 +83,9 @@ async function answer(
     const decided = await decide(row.id, handler, { input: input.value, session }, env)
     if (!decided.ok) return problem(decided.error)
   }
+  // Reading is no entry, and must not cost more than what is one.
+  if (row.asker === 'agent' && row.method === 'GET' && !mayRead(asker.value as Caller, env))
+    return problem({ reason: 'too_many_idle' })
   const result = await handler.run(input.value, asker.value, env)
   if (result.ok) return json(200, result.value)
   if (row.asker === 'agent') {
@@ -90,6 +93,10 @@ async function answer(
     if (!recorded) return problem({ reason: 'too_many_idle' })
   }
   return problem(result.error)
+}
+
+function mayRead({ agents }: Caller, { admissions }: Pick<Installation, 'admissions'>): boolean {
+  return admissions.takeIdle(agents[0] ?? '')
 }
 
 /** An agent that reaches for more than it has stands in the record. False if it did too often to be recorded. */

@@ -6,6 +6,7 @@ import { testActor } from '../../audit/testing.ts'
 import type { Json, JsonObject } from '../../base/canonical-json.ts'
 import { must, refuse } from '../../base/result.ts'
 import { fakePrincipalModel } from '../../channel/fake-principal-model.ts'
+import { Admissions } from '../../gateway/admit.ts'
 import { activatePolicies } from '../../policy/testing.ts'
 import { administrationResource } from '../../token/resource.ts'
 import { bearer, byAgent, openScene, question, type Scene } from '../access/testing.ts'
@@ -46,8 +47,10 @@ async function send(
     body,
     token,
     more = {},
+    method = 'POST',
   }: {
     readonly path: string
+    readonly method?: 'GET' | 'POST'
     readonly body: Json
     readonly token?: string
     readonly more?: Readonly<Record<string, string>>
@@ -62,11 +65,11 @@ async function send(
   if (token === undefined) {
     const access = await caller.token(gateway, administrationResource(office.issuer))
     headers['authorization'] = `DPoP ${access}`
-    headers['dpop'] = await caller.holder.prove('POST', `${office.issuer}${url}`, access)
+    headers['dpop'] = await caller.holder.prove(method, `${office.issuer}${url}`, access)
   } else Object.assign(headers, bearer(token))
-  const route = routes(env).find((one) => one.method === 'POST' && one.path === `/api/v1${path}`)
+  const route = routes(env).find((one) => one.method === method && one.path === `/api/v1${path}`)
   const answer = await route?.handle({
-    method: 'POST',
+    method,
     path: url,
     query: new URLSearchParams(),
     parameters,
@@ -121,6 +124,24 @@ test('an agent that was not invited says nothing; the one of the conversation an
   assert.deepEqual(told.body['audience'], [alice.person, sam.person, agent.id])
   const again = await send(talk, { path: answer, body: { text: 'or so' }, more })
   assert.deepEqual([again.status, again.body['reason']], [409, 'turn_answered'])
+})
+
+test('what an agent reads of its turns is counted with what it does without effect', async (t) => {
+  const talk = await openTalk(t)
+  const admissions = new Admissions(talk.gateway.env, { burst: 3, perSecond: 0 })
+  const counted = { ...talk, env: { ...talk.env, admissions } }
+  const turn = await send(counted, { path: ASK, body: { question: 'so?' }, token: talk.alice })
+  const more = { turn: turn.body['turn'] as string }
+  const list = { path: '/agent-turns', body: {}, method: 'GET' } as const
+  const fetched = { ...list, path: '/agent-turns/{turn}', more }
+  assert.equal((await send(counted, list)).status, 200)
+  assert.equal((await send(counted, fetched)).status, 200)
+  assert.equal((await send(counted, fetched)).status, 200)
+  assert.equal((await send(counted, fetched)).status, 429)
+  assert.equal((await send(counted, list)).status, 429)
+  // What it does, it still may.
+  const answer = { path: '/agent-turns/{turn}/answer', body: { text: 'so' }, more }
+  assert.equal((await send(counted, answer)).status, 200)
 })
 
 test('a conversation of others and one that there is not are refused alike, whatever is asked', async (t) => {
