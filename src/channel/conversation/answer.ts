@@ -9,7 +9,7 @@ import type { Author, Facts, EventOf, MessageId, Participant, TurnId } from './c
 import { speakersOf } from './directing.ts'
 import { type Folded, foldDirectives, settingsFor } from './fold-directives.ts'
 import { Returned } from './returned.ts'
-import { addTo, type ConversationEnv, sealOne, type Work } from './speaking.ts'
+import { addTo, checkRoomToAnswer, type ConversationEnv, sealOne, type Work } from './speaking.ts'
 import { type Transcript, turnOf } from './transcript.ts'
 
 /** What was answered. */
@@ -54,6 +54,8 @@ export async function recordAnswer(
     const { events, conversation } = reading.transcript
     if (events.some((event) => event.kind === 'answered' && event.turn === turnId))
       return refuse({ reason: 'turn_answered' })
+    const room = checkRoomToAnswer(reading.transcript)
+    if (!room.ok) return room
     const transcript = await reading.withContents()
     const asker = turn.author as Participant
     const kept = admitted.slice(-MOST_ADMITTED)

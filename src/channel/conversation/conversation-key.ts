@@ -26,7 +26,7 @@ export interface ConversationKey {
   readonly epoch: number
 }
 
-/** With 100 principals one key in five has a close pair; that so many in a row have one is no chance. */
+/** With 250 principals seven keys in ten have a close pair; that so many in a row have one is no chance. */
 const MOST_TRIES = 64
 
 /** Seals a first key. */

@@ -4,7 +4,10 @@ import { sql } from 'kysely'
 import { checkLog } from '../../audit/check-log.ts'
 import { must } from '../../base/result.ts'
 import { testDelegation } from '../../delegation/testing.ts'
+import type { PersonId } from '../../people/person.ts'
 import type { Session } from '../../people/session.ts'
+import { addTestPerson } from '../../people/testing.ts'
+import { answerTurn } from './agent-turn.ts'
 import { ask } from './ask.ts'
 import { conversationsOf } from './event-store.ts'
 import { foldDirectives, settingsFor } from './fold-directives.ts'
@@ -306,13 +309,37 @@ test('a conversation has room for so much, and refuses what does not fit', async
     text: 'x'.repeat(15_900),
   }))
   assert.equal(refusal(await saying(env, env.alice, [...large, ...large])), 'message_too_large')
+  const { turn } = must(await asking(env, env.alice, 'what is large?'))
   let said = 0
   while (said < 100 && refusal(await saying(env, env.alice, large)) === 'ok') said++
   // 4 MiB of 95,400 characters and their frames.
   assert.equal(said, 44)
   assert.equal(refusal(await saying(env, env.alice, 'one word')), 'conversation_full')
   assert.equal(refusal(await asking(env, env.alice, 'one word?')), 'conversation_full')
+  const { agent, delegation, alice } = env
+  const by = { agent: agent.id, delegation: delegation.id, person: alice.person }
+  assert.equal(refusal(await answerTurn({ turn, text: 'this' }, by, env)), 'conversation_full')
   assert.deepEqual((await verified(env)).faults, [])
+})
+
+test('so many take part in all, and whoever did may come back', async (t) => {
+  const env = await openTestConversation(t)
+  const { alice, conversation, paul } = env
+  const alike = { conversation: conversation.id, role: 'guest' } as const
+  const speaker = { type: 'person', session: alice } as const
+  const comes = async (member: PersonId): Promise<string> => {
+    const invited = refusal(await invite({ ...alike, member }, speaker, env))
+    if (invited !== 'ok') return invited
+    return refusal(await removeMember({ conversation: conversation.id, member }, speaker, env))
+  }
+  assert.equal(await comes(paul.person), 'ok')
+  for (let more = 0; more < 248; more++) {
+    const { id } = await addTestPerson(`visitor${more}`, env)
+    assert.equal(await comes(id), 'ok')
+  }
+  // With the owner they are 250.
+  assert.equal(await comes(env.sam.person), 'too_many_members')
+  assert.equal(await comes(paul.person), 'ok')
 })
 
 test('no guest and no member fills a conversation, and its owner can let go who tries', async (t) => {

@@ -19,6 +19,8 @@ import { membersAt } from './transcript.ts'
 
 /** The most who take part at once: so many people a decision asks for. */
 const MOST_MEMBERS = 100
+/** The most who ever took part: all have a vector of their own, apart from the others' (`keyFor`). */
+const MOST_EVER = 250
 
 /** Adds somebody, or gives them another role. */
 export async function invite(
@@ -37,7 +39,7 @@ export async function invite(
     const members = membersAt(attending.transcript)
     if (!mayGive(role, member, attending)) return refuse({ reason: 'not_entitled' })
     if (!(await isActive(tx, member))) return refuse({ reason: 'unknown_member' })
-    if (!members.has(member) && members.size >= MOST_MEMBERS)
+    if (!members.has(member) && !isRoomFor(member, attending))
       return refuse({ reason: 'too_many_members' })
     if (members.get(member)?.role === role) return refuse({ reason: 'same_role' })
     return ok({
@@ -71,6 +73,12 @@ export async function removeMember(
     })
   })
   return added.ok ? ok(added.value.value) : added
+}
+
+function isRoomFor(member: Participant, { transcript }: Attending): boolean {
+  const ever = new Set<Participant>([transcript.conversation.owner, member])
+  for (const event of transcript.events) if (event.kind === 'member_added') ever.add(event.member)
+  return membersAt(transcript).size < MOST_MEMBERS && ever.size <= MOST_EVER
 }
 
 /** Owner and leads convene; each only those, and into roles, that are below their own. */

@@ -2,7 +2,8 @@
  * How principals are called in what a model is shown: nothing depends on it, and no two are called alike.
  *
  * People by their handles, which are unique and never given out again, except who has `system` or `document`
- * for one; servers by `server:` and their name, which no handle can be; agents by their identifiers. A display name is never shown: anybody may have it.
+ * for one; servers by `server:` and their name, which no handle can be; agents by their identifiers. A display
+ * name is never shown: anybody may have it.
  */
 
 import { handlesOf } from '../../people/people-store.ts'

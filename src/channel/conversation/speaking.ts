@@ -232,6 +232,11 @@ export function checkRoom({ transcript, speaker, membership }: Attending): Resul
   return isRoom ? ok() : refuse({ reason: 'conversation_full' })
 }
 
+/** Whether there is room for one more answer: as long as the owner has room. */
+export function checkRoomToAnswer(transcript: Transcript): Result<undefined> {
+  return isWithin(sizesOf(transcript), 1) ? ok() : refuse({ reason: 'conversation_full' })
+}
+
 function isWithin(sizes: readonly Size[], share: number): boolean {
   const { parts, bytes } = sumOf(sizes)
   return parts < MOST_EVENTS * share && bytes < MOST_BYTES * share
