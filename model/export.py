@@ -139,7 +139,8 @@ def main(arguments: argparse.Namespace) -> None:
             print(json.dumps({"warning": "this training is not over", "steps": about["steps"]}))
         parity = {"cases": len(cases), "greatestDifference": difference}
         earned = [{key: row[key] for key in row if key != "model"} for row in figures if row["model"] == name]
-        models.append({"model": name, **entry(about, path), "parity": parity, "figures": earned})
+        served = {"served": True} if path.stem == arguments.serve else {}
+        models.append({"model": name, **served, **entry(about, path), "parity": parity, "figures": earned})
         print(json.dumps({"written": path.name, "difference": difference, "bytes": path.stat().st_size}))
     words = json.loads((arguments.data / "vocabulary.json").read_text())
     manifest = {"benchmark": words["version"], "words": words["words"], "models": models}
@@ -163,6 +164,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--figures", type=Path, help="what `npm run bench:channel -- --json` printed of these files")
+    parser.add_argument("--serve", help="of several trainings the one to be used, as `principal-2`; else the first")
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--open", action="store_true", help="runs of `open_train.py`, on data of `write-open.ts`")
     parser.add_argument("--out", type=Path, help="`weights/`, or `weights/open/`, unless said otherwise")

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { must } from '../../src/base/result.ts'
-import { readManifest } from '../../src/channel/serving/manifest.ts'
+import { readManifest, servedOf } from '../../src/channel/serving/manifest.ts'
 import { openNetwork } from '../../src/channel/serving/network.ts'
 import { loadRuntime } from '../../src/channel/serving/runtime.ts'
 import { readVectors } from './parity.ts'
@@ -18,10 +18,11 @@ const skip = runtime.ok ? false : runtime.error.message
 test('the served network says what PyTorch says, on a thousand questions', { skip }, async () => {
   const { model, vectors } = await readVectors()
   assert.ok(vectors.length >= 1_000)
-  const { models, words } = must(await readManifest(WEIGHTS))
-  const weights = models.find((one) => one.model === model)
+  const manifest = must(await readManifest(WEIGHTS))
+  const weights = servedOf(manifest, model)
   assert.ok(weights !== undefined)
-  const network = must(await openNetwork(weights, { folder: WEIGHTS, words: words.length }))
+  const words = manifest.words.length
+  const network = must(await openNetwork(weights, { folder: WEIGHTS, words }))
   let greatest = 0
   for (const { set, conversation, asked, logits, admission } of vectors) {
     const input = inputOf(conversation, asked)

@@ -12,7 +12,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { readManifest } from '../../src/channel/serving/manifest.ts'
+import { readManifest, servedOf } from '../../src/channel/serving/manifest.ts'
 import { loadRuntime } from '../../src/channel/serving/runtime.ts'
 import type { Job, Outcome } from './job.ts'
 import { isSearch } from './job.ts'
@@ -74,8 +74,10 @@ if (unknown.length > 0) {
 
 if (values.latency) {
   const timed: TimeRow[] = []
-  for (const one of models.filter(({ model }) => names.includes(model)))
-    timed.push(...(await measureLatency(one, folder, words.length)))
+  for (const name of names) {
+    const one = servedOf(manifest.value, name)
+    if (one !== undefined) timed.push(...(await measureLatency(one, folder, words.length)))
+  }
   console.log(values.json ? timed.map((row) => JSON.stringify(row)).join('\n') : timesOf(timed))
   process.exit()
 }

@@ -14,6 +14,8 @@ const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'expected
 const weightsSchema = z.looseObject({
   model: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/),
   file: fileName,
+  /** Of several trainings of a model, the one to be used; the first where none is said to be. */
+  served: z.literal(true).optional(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hex digits'),
   training: z.looseObject({
     flags: z.looseObject({
@@ -36,6 +38,12 @@ const manifestSchema = z.looseObject({
 })
 /** @see manifestSchema */
 export type Manifest = z.infer<typeof manifestSchema>
+
+/** The training that is used of a model: the one that is said to be, or the first. */
+export function servedOf({ models }: Manifest, model: string): Weights | undefined {
+  const trainings = models.filter((one) => one.model === model)
+  return trainings.find(({ served }) => served) ?? trainings[0]
+}
 
 /** The manifest of a folder of weights. */
 export async function readManifest(

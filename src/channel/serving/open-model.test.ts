@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { digestOf } from '../../base/bytes.ts'
 import { must } from '../../base/result.ts'
 import type { ChannelTensors, PrincipalModel } from '../principal-model.ts'
-import { readManifest } from './manifest.ts'
+import { type Manifest, readManifest, servedOf, type Weights } from './manifest.ts'
 import { openPrincipalModel } from './open-model.ts'
 import { loadRuntime, type Loading } from './runtime.ts'
 
@@ -96,6 +96,21 @@ for (const [name, manifest] of manifests) {
     const opened = await openPrincipalModel(folder, 'principal', unasked)
     assert.equal(!opened.ok && opened.error.reason, 'weights_damaged')
   })
+}
+
+test('of several trainings the one is used that is said to be, else the first', () => {
+  const [one, other] = [weightsOf('1.onnx'), weightsOf('2.onnx')]
+  assert.equal(fileServed(one, { ...other, served: true }), '2.onnx')
+  assert.equal(fileServed(one, other), '1.onnx')
+  assert.equal(fileServed({ ...one, model: 'other', served: true }), undefined)
+})
+
+function weightsOf(file: string): Weights {
+  return (manifestOf({ file }) as Manifest).models[0] as Weights
+}
+
+function fileServed(...models: readonly Weights[]): string | undefined {
+  return servedOf({ benchmark: 'b', words: ['a'], models: [...models] }, 'principal')?.file
 }
 
 test('only a model that has the channel is served', async () => {

@@ -13,7 +13,7 @@ import type {
   PrincipalModel,
 } from '../principal-model.ts'
 import { closedWords } from './closed-words.ts'
-import { readManifest } from './manifest.ts'
+import { readManifest, servedOf } from './manifest.ts'
 import { ADMISSION_CLASSES, MAX_TOKENS, type Network, openNetwork } from './network.ts'
 import type { Loading } from './runtime.ts'
 
@@ -35,9 +35,9 @@ export async function openPrincipalModel(
   const manifest = await readManifest(folder)
   if (!manifest.ok) return manifest
   const { models, words } = manifest.value
-  const weights = models.find((each) => each.model === name)
+  const weights = servedOf(manifest.value, name)
   if (weights === undefined) {
-    const known = models.map((each) => `\`${each.model}\``).join(', ')
+    const known = [...new Set(models.map((each) => `\`${each.model}\``))].join(', ')
     return refuse({ reason: 'no_such_model', message: `expected one of ${known}, got \`${name}\`` })
   }
   const { channel, admission } = weights.training.flags
