@@ -114,8 +114,11 @@ test('connections lost while idle are replaced', async (t) => {
       await sql`select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid()`.execute(tx),
   )
-  await Promise.allSettled([notes(store), notes(store)])
-  assert.deepEqual(await notes(store), ['a', 'b'])
+  // A connection whose end nobody noticed fails one query, and is gone.
+  let found: readonly string[] | undefined
+  for (let tries = 0; found === undefined && tries < 2; tries++)
+    found = await notes(store).catch(() => undefined)
+  assert.deepEqual(found ?? (await notes(store)), ['a', 'b'])
 })
 
 test('migrations apply once, in order, and their text is kept', async (t) => {
