@@ -1,4 +1,4 @@
-"""Writes trained weights as ONNX with a manifest: `python3 export.py --data FOLDER --figures FILE.jsonl RUN.pt ...`.
+"""Writes trained weights as ONNX with a manifest: `python3 export.py --data FOLDER RUN.pt ...`.
 `--open` is for the runs of open text.
 
 One self-contained file a variant, opset 14, any length T: inputs `input_ids`, `authority`, `kind` int64 [1, T]
@@ -124,7 +124,6 @@ def main(arguments: argparse.Namespace) -> None:
     folder = arguments.out or (WEIGHTS / "open" if arguments.open else WEIGHTS)
     folder.mkdir(parents=True, exist_ok=True)
     cases = cases_of(arguments.data, arguments.cases, arguments.open)
-    figures = [json.loads(line) for line in arguments.figures.read_text().splitlines()] if arguments.figures else []
     models = []
     for run in arguments.runs:
         model, about = load(run)
@@ -138,9 +137,8 @@ def main(arguments: argparse.Namespace) -> None:
         if about["steps"] != about["of"]:
             print(json.dumps({"warning": "this training is not over", "steps": about["steps"]}))
         parity = {"cases": len(cases), "greatestDifference": difference}
-        earned = [{key: row[key] for key in row if key != "model"} for row in figures if row["model"] == name]
         served = {"served": True} if path.stem == arguments.serve else {}
-        models.append({"model": name, **served, **entry(about, path), "parity": parity, "figures": earned})
+        models.append({"model": name, **served, **entry(about, path), "parity": parity})
         print(json.dumps({"written": path.name, "difference": difference, "bytes": path.stat().st_size}))
     words = json.loads((arguments.data / "vocabulary.json").read_text())
     manifest = {"benchmark": words["version"], "words": words["words"], "models": models}
@@ -163,7 +161,6 @@ def entry(about: dict, path: Path) -> dict:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--figures", type=Path, help="what `npm run bench:channel -- --json` printed of these files")
     parser.add_argument("--serve", help="of several trainings the one to be used, as `principal-2`; else the first")
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--open", action="store_true", help="runs of `open_train.py`, on data of `write-open.ts`")

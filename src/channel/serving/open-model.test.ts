@@ -30,8 +30,8 @@ const absent: Loading = async () => {
 async function copied(t: TestContext): Promise<{ folder: string; file: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'behalf-weights-'))
   t.after(() => rm(folder, { recursive: true }))
-  const { models } = must(await readManifest(WEIGHTS))
-  const file = models.find(({ model }) => model === 'principal')?.file ?? ''
+  const manifest = must(await readManifest(WEIGHTS))
+  const file = servedOf(manifest, 'principal')?.file ?? ''
   await copyFile(join(WEIGHTS, 'manifest.json'), join(folder, 'manifest.json'))
   await copyFile(join(WEIGHTS, file), join(folder, file))
   return { folder, file: join(folder, file) }
