@@ -41,6 +41,9 @@ test('the served model answers what the record says, with who said it beside the
   )
   assert.equal(turn.answer?.text, 'serious')
   assert.deepEqual(turn.directing, [alice.person])
+  const who = { conversation: env.conversation.id, question: 'who style' }
+  const said = must(await ask(who, paul, { ...env, model: model.value }))
+  assert.equal(said.answer?.text, 'alice')
   assert.deepEqual((await verified(env)).faults, [])
 })
 

@@ -31,6 +31,7 @@ const tokenizer: ChannelTokenizer = {
     after: [idOf('<close>')],
   }),
   answer: [idOf('<ans>')],
+  isWhole: () => true,
   decode: (ids) => ids.map((id) => (id === 1 ? 'yes' : '?')).join(''),
 }
 

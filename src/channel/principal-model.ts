@@ -50,6 +50,8 @@ export interface ChannelTokenizer {
   ): { readonly before: readonly number[]; readonly after: readonly number[] }
   /** What follows the question, where the assistant's turn begins. */
   readonly answer: readonly number[]
+  /** Whether tokens that the model answered are all of the answer: a name may take several. */
+  isWhole(ids: readonly number[]): boolean
   /** The text of tokens that the model answered. */
   decode(ids: readonly number[]): string
 }

@@ -11,7 +11,14 @@ import { newId } from '../../base/id.ts'
 import { ok, refuse, type Result } from '../../base/result.ts'
 import type { Session } from '../../people/session.ts'
 import type { Tx } from '../../store/store.ts'
-import type { Admission, ChannelTokenizer, PrincipalModel } from '../principal-model.ts'
+import {
+  type Admission,
+  type ChannelOutput,
+  type ChannelTensors,
+  type ChannelTokenizer,
+  PRINCIPAL_DIMENSIONS,
+  type PrincipalModel,
+} from '../principal-model.ts'
 import { recordAnswer } from './answer.ts'
 import { compileMessages, type NeutralMessage } from './compile-messages.ts'
 import { type Compiled, compileTensors } from './compile-tensors.ts'
@@ -225,7 +232,7 @@ async function answered(
     message,
     admission: output.admission[at] ?? 'not_a_directive',
   }))
-  const text = tokenizer.decode([greatest(output.logits)]) || 'none'
+  const text = tokenizer.decode(await saidOf(output, { model, tensors, tokenizer })) || 'none'
   const admitted = admission.filter((one) => one.admission === 'takes_effect')
   const recorded = await recordAnswer(
     {
@@ -242,6 +249,39 @@ async function answered(
   // Who was removed while the model ran is not answered.
   if (!audience.includes(session.person)) return refuse({ reason: 'unknown_conversation' })
   return ok({ ...turn, settings, messages: [], answer: { message, text, audience, admission } })
+}
+
+/** The tokens of an answer: of a name there are two, and the model says the second once the first is there. */
+async function saidOf(
+  { logits }: ChannelOutput,
+  {
+    model,
+    tensors,
+    tokenizer,
+  }: {
+    readonly model: PrincipalModel
+    readonly tensors: ChannelTensors
+    readonly tokenizer: ChannelTokenizer
+  },
+): Promise<readonly number[]> {
+  const first = greatest(logits)
+  if (tokenizer.isWhole([first]) || tensors.inputIds.length >= model.maxTokens) return [first]
+  return [first, greatest((await model.run(continued(tensors, first))).logits)]
+}
+
+/** The input with one more token, by whoever the last one is by. */
+function continued(tensors: ChannelTensors, token: number): ChannelTensors {
+  const { inputIds, authority, kind, principalVectors } = tensors
+  const vectors = new Float32Array(principalVectors.length + PRINCIPAL_DIMENSIONS)
+  vectors.set(principalVectors)
+  vectors.set(principalVectors.subarray(-PRINCIPAL_DIMENSIONS), principalVectors.length)
+  return {
+    ...tensors,
+    inputIds: [...inputIds, token],
+    authority: [...authority, ...authority.slice(-1)],
+    kind: [...kind, ...kind.slice(-1)],
+    principalVectors: vectors,
+  }
 }
 
 function greatest(logits: Float32Array): number {

@@ -83,6 +83,20 @@ test('a word keeps its place through a conversation, and the answer gives it bac
   assert.equal(tokenizer.decode([WORDS.indexOf('v2')]), 'v2')
 })
 
+test('a name is an answer of two words, and nobody else’s', () => {
+  const tokenizer = conversation()
+  const [, first, second] = tokenizer.header({ name: 'alice', authority: 3 })
+  const [, other] = tokenizer.header({ name: 'bob', authority: 2 })
+  assert.ok(first !== undefined && second !== undefined && other !== undefined)
+  assert.equal(tokenizer.isWhole([first]), false)
+  assert.equal(tokenizer.isWhole([first, second]), true)
+  assert.equal(tokenizer.isWhole([WORDS.indexOf('none')]), true)
+  assert.equal(tokenizer.decode([first, second]), 'alice')
+  assert.equal(tokenizer.decode([other, other]), 'nobody')
+  assert.equal(tokenizer.isWhole([WORDS.indexOf('SYS')]), true)
+  assert.equal(tokenizer.decode([WORDS.indexOf('SYS')]), 'system')
+})
+
 test('what cannot be read takes no place', () => {
   const tokenizer = conversation()
   for (const junk of ['a b', 'c d', 'e f']) tokenizer.encode(`set ${junk} nonsense`)

@@ -74,7 +74,9 @@ export function closedWords(words: readonly string[]): ChannelTokenizer {
       after: [idOf('<close>')],
     }),
     answer: [idOf('<ans>')],
-    decode: (answered) => answered.map((id) => spelled(id, words, places)).join(' '),
+    isWhole: (answered) => answered.length !== 1 || !places.names.isPart(answered[0]),
+    decode: (answered) =>
+      places.names.nameOf(answered) ?? answered.map((id) => spelled(id, words, places)).join(' '),
   }
 }
 
@@ -148,6 +150,18 @@ class NamePlaces {
   /** The pair of a name that a header has called. */
   known(name: string): readonly [number, number] | undefined {
     return this.#given.get(name)
+  }
+
+  /** Whether an id is half of a name. */
+  isPart(id: number | undefined): boolean {
+    return id !== undefined && this.#ids.includes(id)
+  }
+
+  /** Whose pair two ids are; a pair that was not given out is nobody's. */
+  nameOf([first, second, ...more]: readonly number[]): string | undefined {
+    if (!this.isPart(first) || second === undefined || more.length > 0) return undefined
+    for (const [name, pair] of this.#given) if (pair[0] === first && pair[1] === second) return name
+    return 'nobody'
   }
 }
 
@@ -252,5 +266,6 @@ function idIn(word: string, ids: ReadonlyMap<string, number>): number {
 }
 
 function spelled(id: number, words: readonly string[], { keys, values }: Reader['places']): string {
-  return values.wordAt(id) ?? keys.wordAt(id) ?? words[id] ?? `?${id}`
+  const word = values.wordAt(id) ?? keys.wordAt(id) ?? words[id]
+  return word === 'SYS' ? 'system' : (word ?? `?${id}`)
 }
