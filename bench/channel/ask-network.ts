@@ -20,12 +20,7 @@ export async function askNetwork(
   asked: Pick<Spoken, 'tokens'>,
 ): Promise<Heard> {
   const input = inputOf(conversation, asked)
-  const { logits, admission } = await network.run({
-    inputIds: Array.from(input.inputIds, Number),
-    authority: Array.from(input.authority, Number),
-    kind: Array.from(input.kind, Number),
-    principalVectors: input.principalVec,
-  })
+  const { logits, admission } = await network.run(input)
   const words = logits.length / input.length
   const logitsAt = (at: number): Float32Array => rowOf(logits, at, words)
   const { ids } = conversation.tokens

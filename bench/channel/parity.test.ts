@@ -26,12 +26,7 @@ test('the served network says what PyTorch says, on a thousand questions', { ski
   let greatest = 0
   for (const { set, conversation, asked, logits, admission } of vectors) {
     const input = inputOf(conversation, asked)
-    const output = await network.run({
-      inputIds: Array.from(input.inputIds, Number),
-      authority: Array.from(input.authority, Number),
-      kind: Array.from(input.kind, Number),
-      principalVectors: input.principalVec,
-    })
+    const output = await network.run(input)
     const width = VOCABULARY.length
     const answer = output.logits.subarray((input.length - 2) * width, (input.length - 1) * width)
     const end = conversation.tokens.ids.length - 1

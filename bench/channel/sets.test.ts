@@ -157,11 +157,11 @@ test('the tensors are aligned, and vectors are signs over eight', () => {
   for (const { conversation: made, asked } of casesOf('users-32', 20, 'test')) {
     const [one] = asked
     assert.ok(one)
-    const { length, inputIds, authority, kind, principalVec } = inputOf(made, one)
+    const { length, inputIds, authority, kind, principalVectors } = inputOf(made, one)
     assert.deepEqual([inputIds.length, authority.length, kind.length], [length, length, length])
-    assert.equal(principalVec.length, length * 64)
-    assert.ok(principalVec.every((number) => Math.abs(number) === 1 / 8))
-    assert.ok(inputIds.every((id) => id < BigInt(VOCABULARY.length)))
+    assert.equal(principalVectors.length, length * 64)
+    assert.ok(principalVectors.every((number) => Math.abs(number) === 1 / 8))
+    assert.ok(inputIds.every((id) => id < VOCABULARY.length))
   }
 })
 

@@ -6,17 +6,13 @@
  * T-1 the second word of a name.
  */
 
+import type { ChannelTensors } from '../../src/channel/principal-model.ts'
 import type { Tokens } from './conversation.ts'
 import { VECTOR_LENGTH } from './vocabulary.ts'
 
-/** Rows of one length, as a runtime wants them. */
-export interface ChannelInput {
+/** Rows of one length, as a network takes them. */
+export interface ChannelInput extends Omit<ChannelTensors, 'messageEnds'> {
   readonly length: number
-  readonly inputIds: BigInt64Array
-  readonly authority: BigInt64Array
-  readonly kind: BigInt64Array
-  /** `length` x 64, row by row. */
-  readonly principalVec: Float32Array
 }
 
 /** What is said so far, and who is behind each slot: eight bytes each. */
@@ -29,18 +25,18 @@ export interface Spoken {
 export function inputOf(conversation: Spoken, asked: Pick<Spoken, 'tokens'>): ChannelInput {
   const row = (of: keyof Tokens): number[] => [...conversation.tokens[of], ...asked.tokens[of]]
   const slots = row('slot')
-  const principalVec = new Float32Array(slots.length * VECTOR_LENGTH)
+  const principalVectors = new Float32Array(slots.length * VECTOR_LENGTH)
   for (const [at, slot] of slots.entries()) {
     for (let bit = 0; bit < VECTOR_LENGTH; bit++) {
       const byte = conversation.pseudonyms[slot * (VECTOR_LENGTH / 8) + (bit >> 3)] as number
-      principalVec[at * VECTOR_LENGTH + bit] = ((byte >> (bit & 7)) & 1) === 1 ? 1 / 8 : -1 / 8
+      principalVectors[at * VECTOR_LENGTH + bit] = ((byte >> (bit & 7)) & 1) === 1 ? 1 / 8 : -1 / 8
     }
   }
   return {
     length: slots.length,
-    inputIds: BigInt64Array.from(row('ids'), BigInt),
-    authority: BigInt64Array.from(row('authority'), BigInt),
-    kind: BigInt64Array.from(row('kind'), BigInt),
-    principalVec,
+    inputIds: row('ids'),
+    authority: row('authority'),
+    kind: row('kind'),
+    principalVectors,
   }
 }
