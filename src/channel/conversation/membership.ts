@@ -39,7 +39,7 @@ export async function invite(
     const members = membersAt(attending.transcript)
     if (!mayGive(role, member, attending)) return refuse({ reason: 'not_entitled' })
     if (!(await isActive(tx, member))) return refuse({ reason: 'unknown_member' })
-    if (!members.has(member) && !isRoomFor(member, attending))
+    if (!members.has(member) && (members.size >= MOST_MEMBERS || !isRoomFor(member, attending)))
       return refuse({ reason: 'too_many_members' })
     if (members.get(member)?.role === role) return refuse({ reason: 'same_role' })
     return ok({
@@ -75,10 +75,11 @@ export async function removeMember(
   return added.ok ? ok(added.value.value) : added
 }
 
+/** Whether there is room for one among all who ever took part. */
 function isRoomFor(member: Participant, { transcript }: Attending): boolean {
   const ever = new Set<Participant>([transcript.conversation.owner, member])
   for (const event of transcript.events) if (event.kind === 'member_added') ever.add(event.member)
-  return membersAt(transcript).size < MOST_MEMBERS && ever.size <= MOST_EVER
+  return ever.size <= MOST_EVER
 }
 
 /** Owner and leads convene; each only those, and into roles, that are below their own. */
