@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { sql } from 'kysely'
 import { digestOfJson } from '../../base/bytes.ts'
 import type { JsonObject } from '../../base/canonical-json.ts'
-import { must, type Result } from '../../base/result.ts'
+import { must } from '../../base/result.ts'
 import { revoke } from '../../delegation/end.ts'
 import { testDelegation } from '../../delegation/testing.ts'
 import type { AgentId } from '../../identity/agent.ts'
@@ -20,6 +20,7 @@ import {
   type TestConversation,
   transcriptOf,
   verified,
+  refusal,
 } from './testing.ts'
 
 const agentOf = (env: TestConversation): TurnAgent => ({
@@ -35,10 +36,6 @@ async function asking(
   more: object = {},
 ): Promise<Turn> {
   return must(await ask({ conversation: env.conversation.id, question }, by, { ...env, ...more }))
-}
-
-function reason(result: Result<unknown>): string {
-  return result.ok ? 'ok' : result.error.reason
 }
 
 test('the agent gets the turn as it was recorded, whatever was said and changed since', async (t) => {
@@ -98,7 +95,7 @@ test('as tensors: whose a token is stands in authority and vector, under the key
   assert.equal(tensors.model.digest, model.digest)
   const small = { ...model, maxTokens: 3 }
   assert.equal(
-    reason(await fetchTurn(turn, agentOf(env), { ...env, model: small })),
+    refusal(await fetchTurn(turn, agentOf(env), { ...env, model: small })),
     'conversation_too_long',
   )
   const key = new Uint8Array(32)
@@ -119,19 +116,19 @@ test('nobody has a turn of a conversation but the agent of its delegation, while
   const env = await openTestConversation(t)
   const { turn } = await asking(env, 'so?')
   const other = { ...agentOf(env), delegation: (await testDelegation(env)).id }
-  assert.equal(reason(await waitingTurns(other, env)), 'unknown_conversation')
-  assert.equal(reason(await fetchTurn(turn, other, env)), 'unknown_conversation')
-  assert.equal(reason(await answerTurn({ turn, text: 'x' }, other, env)), 'unknown_conversation')
-  assert.equal(reason(await fetchTurn('trn_unknown', agentOf(env), env)), 'unknown_turn')
+  assert.equal(refusal(await waitingTurns(other, env)), 'unknown_conversation')
+  assert.equal(refusal(await fetchTurn(turn, other, env)), 'unknown_conversation')
+  assert.equal(refusal(await answerTurn({ turn, text: 'x' }, other, env)), 'unknown_conversation')
+  assert.equal(refusal(await fetchTurn('trn_unknown', agentOf(env), env)), 'unknown_turn')
   const stranger = { ...agentOf(env), agent: 'agt_unknown' as AgentId }
-  assert.equal(reason(await fetchTurn(turn, stranger, env)), 'agent_not_active')
+  assert.equal(refusal(await fetchTurn(turn, stranger, env)), 'agent_not_active')
   must(await revoke({ delegation: env.delegation.id }, env.alice, env))
   for (const refused of [
     await waitingTurns(agentOf(env), env),
     await fetchTurn(turn, agentOf(env), env),
     await answerTurn({ turn, text: 'x' }, agentOf(env), env),
   ]) {
-    assert.equal(reason(refused), 'delegation_revoked')
+    assert.equal(refusal(refused), 'delegation_revoked')
   }
 })
 
@@ -156,12 +153,12 @@ test('a turn waits until it is answered, once; one that a model here was asked i
     await fetchTurn(modelled.turn, agentOf(env), env),
     await answerTurn({ turn: modelled.turn, text: 'x' }, agentOf(env), env),
   ]) {
-    assert.equal(reason(refused), 'unknown_turn')
+    assert.equal(refusal(refused), 'unknown_turn')
   }
   must(await answerTurn({ turn: first.turn, text: 'so' }, agentOf(env), env))
   assert.deepEqual(await waiting(), [second.turn])
   const again = await answerTurn({ turn: first.turn, text: 'or so' }, agentOf(env), env)
-  assert.equal(reason(again), 'turn_answered')
+  assert.equal(refusal(again), 'turn_answered')
   assert.deepEqual((await verified(env)).faults, [])
 })
 
@@ -172,8 +169,8 @@ test('who was let go is answered no more, nor when they come back', async (t) =>
   const { turn } = await asking(env, 'so?', paul)
   const tries = async (): Promise<readonly unknown[]> => [
     must(await waitingTurns(agentOf(env), env)).turns.length,
-    reason(await fetchTurn(turn, agentOf(env), env)),
-    reason(await answerTurn({ turn, text: 'so' }, agentOf(env), env)),
+    refusal(await fetchTurn(turn, agentOf(env), env)),
+    refusal(await answerTurn({ turn, text: 'so' }, agentOf(env), env)),
   ]
   const removed = { conversation: env.conversation.id, member: paul.person }
   must(await removeMember(removed, { type: 'person', session: alice }, env))

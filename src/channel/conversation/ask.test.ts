@@ -23,6 +23,7 @@ import {
   type TestConversation,
   transcriptOf,
   verified,
+  refusal,
 } from './testing.ts'
 import { verifyConversation } from './verify-conversation.ts'
 
@@ -120,7 +121,7 @@ test('a model that has no time is asked nothing, and nothing is recorded; a plac
   assert.equal(free, 1)
   const { events } = await transcriptOf(env)
   free = 0
-  assert.equal(reason(await asking(env, 'so?', { model })), 'model_busy')
+  assert.equal(refusal(await asking(env, 'so?', { model })), 'model_busy')
   assert.equal((await transcriptOf(env)).events.length, events.length)
 })
 
@@ -130,9 +131,9 @@ test('a turn is answered once, by nobody for a turn that there is not', async (t
   const about = { conversation: env.conversation.id, turn, text: 'so', admitted: [] }
   const by = { by: { type: 'system', part: 'channel' }, author: 'system' } as const
   assert.equal((await recordAnswer(about, by, env)).ok, true)
-  assert.equal(reason(await recordAnswer(about, by, env)), 'turn_answered')
+  assert.equal(refusal(await recordAnswer(about, by, env)), 'turn_answered')
   const other = { ...about, turn: 'trn_unknown' as const }
-  assert.equal(reason(await recordAnswer(other, by, env)), 'unknown_turn')
+  assert.equal(refusal(await recordAnswer(other, by, env)), 'unknown_turn')
   // The agent's answer directs nobody later, though it repeats a directive; the next turn is shown it.
   const { messages, directing } = must(await asking(env, 'and?'))
   assert.deepEqual(
@@ -154,11 +155,11 @@ test('an ended delegation is asked nothing, and one who was let go is not answer
     },
   }
   assert.equal(
-    reason(await asking(env, 'so?', { by: env.paul, model: leaving })),
+    refusal(await asking(env, 'so?', { by: env.paul, model: leaving })),
     'unknown_conversation',
   )
   must(await revoke({ delegation: env.delegation.id }, env.alice, env))
-  assert.equal(reason(await asking(env, 'so?')), 'delegation_revoked')
+  assert.equal(refusal(await asking(env, 'so?')), 'delegation_revoked')
 })
 
 test('an agent speaks with the lesser authority of its own and its person’s', async (t) => {
@@ -305,7 +306,7 @@ test('what changes after it was read is not overlooked: membership, authority, w
     const speaker = { type: 'person', session: alice } as const
     if (time === 1) must(await removeMember({ conversation, member: paul.person }, speaker, env))
   })
-  assert.equal(reason(await ask(question, paul, removing)), 'unknown_conversation')
+  assert.equal(refusal(await ask(question, paul, removing)), 'unknown_conversation')
   const first = must(await ask(question, sam, env))
   const answering = interrupted(env, async (time) => {
     const speaker = { type: 'person', session: alice } as const
@@ -317,7 +318,7 @@ test('what changes after it was read is not overlooked: membership, authority, w
   const revoking = interrupted(env, async (time) => {
     if (time === 1) must(await revoke({ delegation: env.delegation.id }, alice, env))
   })
-  assert.equal(reason(await ask(question, alice, revoking)), 'delegation_revoked')
+  assert.equal(refusal(await ask(question, alice, revoking)), 'delegation_revoked')
   assert.deepEqual((await verified(env)).faults, [])
 })
 
@@ -360,7 +361,3 @@ test('verification gives way: the turns of a conversation are not looked at in o
   // Each turn, and each answer.
   assert.equal(looks.size, 8)
 })
-
-function reason(result: Result<unknown>): string {
-  return result.ok ? 'ok' : result.error.reason
-}

@@ -8,7 +8,8 @@ import type { MasterKey } from '../../keys/seal.ts'
 import type { Session } from '../../people/session.ts'
 import type { Migration } from '../../store/store.ts'
 import { migrations } from '../migrations.ts'
-import type { Conversation, Part, Participant, Role } from './conversation.ts'
+import { ask, type Turn } from './ask.ts'
+import type { Conversation, MessageId, Part, Participant, Role } from './conversation.ts'
 import { findConversation } from './event-store.ts'
 import { invite } from './membership.ts'
 import { openConversation } from './open.ts'
@@ -70,6 +71,25 @@ export async function saying(
     { type: 'person', session },
     env,
   )
+}
+
+/** Somebody asks something. */
+export async function asking(
+  env: TestConversation,
+  session: Session,
+  question: string,
+): Promise<Result<Turn>> {
+  return await ask({ conversation: env.conversation.id, question }, session, env)
+}
+
+/** A quotation of a message. */
+export function quoting(message: MessageId): Part[] {
+  return [{ kind: 'quoted', message }]
+}
+
+/** Why something was refused, or `ok`. */
+export function refusal(result: Result<unknown>): string {
+  return result.ok ? 'ok' : result.error.reason
 }
 
 /** The conversation as it is now. */
